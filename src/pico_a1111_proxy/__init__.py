@@ -1,0 +1,1 @@
+"""Stable Diffusion pictures for the small displays of microcontrollers."""

@@ -1,0 +1,172 @@
+"""Job, Generation and Rendering: what is asked, what an upstream makes of it, what goes back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import orjson
+import pybase64
+
+from pico_a1111_proxy.answers import Answer
+from pico_a1111_proxy.displays import Display
+from pico_a1111_proxy.errors import UpstreamNonsense
+from pico_a1111_proxy.frames import Frame
+from pico_a1111_proxy.pictures import kind_of
+
+Route = Literal["txt2img", "img2img"]
+Wanted = Literal["none", "one", "all"]
+
+HEAD_CHARACTERS = 64  # base64 characters that are enough to know a picture by its first bytes
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one client asked for: a generation, and what to make of its pictures.
+
+    `body` is A1111's JSON as it goes to the upstream. `query` is what the client's query held beside
+    our own options, without the `?`. `index` says which picture, when one is wanted; None is the
+    first that is no grid.
+    """
+
+    route: Route
+    body: bytes
+    display: Display
+    wanted: Wanted = "one"
+    index: int | None = None
+    query: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the picture being drawn is: `fraction` from 0 to 1, `picture` encoded, if there is one."""
+
+    fraction: float = 0.0
+    eta_seconds: float = 0.0
+    step: int = 0
+    steps: int = 0
+    picture: bytes | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being drawn."""
+        return self.steps > 0
+
+
+@dataclass(frozen=True)
+class Generation:
+    """An upstream's answer to a Job, read tolerantly: what other servers leave out is empty here.
+
+    `images` holds what `images` held, in order, grid and strings that are no pictures included.
+    """
+
+    answer: Answer
+    images: tuple[Any, ...]
+    parameters: dict[str, Any]
+    info: dict[str, Any]
+
+    @classmethod
+    def read(cls, answer: Answer) -> Generation:
+        """Read `answer.body` as A1111's JSON. Raises UpstreamNonsense if it holds no list `images`."""
+        document = read_json(answer.body)
+        if not isinstance(document, dict):
+            raise UpstreamNonsense("The upstream's answer is not a JSON object", answer=answer)
+        images = document.get("images")
+        if not isinstance(images, list):
+            raise UpstreamNonsense("The upstream's answer holds no list of images", answer=answer)
+        parameters = document.get("parameters")
+        return cls(
+            answer=answer,
+            images=tuple(images),
+            parameters=parameters if isinstance(parameters, dict) else {},
+            info=_read_info(document.get("info")),
+        )
+
+    @property
+    def first(self) -> int:
+        """Index of the first image that is no grid; 0 where the upstream does not say."""
+        index = self.info.get("index_of_first_image")
+        if isinstance(index, int) and 0 <= index < len(self.images):
+            return int(index)
+        return 0
+
+    @cached_property
+    def pictures(self) -> tuple[int, ...]:
+        """Indices of the images that are pictures: A1111's extensions put paths and videos there too."""
+        return tuple(i for i, image in enumerate(self.images) if _looks_like_picture(image))
+
+    def picture(self, index: int) -> bytes:
+        """The encoded picture at `index`, which must be one of `pictures`."""
+        data = decode_base64(self.images[index])
+        assert data is not None, "the index of a picture"
+        return data
+
+    def seed(self, index: int) -> int | None:
+        """The seed that image `index` was drawn with, None where the upstream does not say."""
+        seeds = self.info.get("all_seeds")
+        nth = index - self.first
+        listed = isinstance(seeds, list) and 0 <= nth < len(seeds)
+        seed = seeds[nth] if listed else self.info.get("seed")
+        return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What goes back: the generation and its frames, in order. `index` is the picture of frames[0]."""
+
+    generation: Generation
+    frames: tuple[Frame, ...] = ()
+    index: int = 0
+
+
+def read_json(text: bytes | str) -> Any:
+    """Parse JSON; what orjson refuses but A1111 writes and takes (NaN, lone surrogates) is read too.
+
+    Returns None for what is no JSON at all.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _read_info(info: Any) -> dict[str, Any]:
+    """`info` is JSON text in A1111, an object in Xinference, empty in koboldcpp, absent in Draw Things."""
+    if isinstance(info, str) and info:
+        document = read_json(info)
+        return document if isinstance(document, dict) else {"info": info}
+    return info if isinstance(info, dict) else {}
+
+
+def _looks_like_picture(image: Any) -> bool:
+    if not isinstance(image, str):
+        return False
+    start = image.find(",") + 1 if image.startswith("data:") else 0
+    head = "".join(image[start : start + HEAD_CHARACTERS].split())
+    data = decode_base64(head[: len(head) - len(head) % 4] or head)
+    return data is not None and kind_of(data) is not None
+
+
+def decode_base64(text: str) -> bytes | None:
+    """Decode base64 as servers really write it: with a `data:` prefix, newlines or no padding.
+
+    Returns None for what is no base64.
+    """
+    try:
+        # The fast path of pybase64, which is as strict as it is fast.
+        return pybase64.b64decode(text, validate=True)
+    except ValueError:
+        pass
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    text = "".join(text.split()).rstrip("=")
+    try:
+        return pybase64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        return None

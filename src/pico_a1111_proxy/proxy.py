@@ -1,0 +1,108 @@
+"""The story: a Job comes in, passes the gate, an upstream generates, a thread converts, a Rendering goes out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from pico_a1111_proxy.displays import Display
+from pico_a1111_proxy.errors import BadRequest, PictureError, UpstreamNonsense
+from pico_a1111_proxy.frames import Frame, convert, preview
+from pico_a1111_proxy.gate import Gate
+from pico_a1111_proxy.jobs import Generation, Job, Progress, Rendering
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How an upstream is: its kind (`a1111`, `demo`), whether it can be used, and what is wrong if not."""
+
+    kind: str
+    usable: bool
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at on the way to an upstream, and in plain words what to do about it."""
+
+    what: str
+    good: bool
+    words: str
+
+
+class Upstream(Protocol):
+    """Whatever generates pictures: a web UI, the demo painter, one day a pool or a fleet of them."""
+
+    async def generate(self, job: Job) -> Generation:
+        """Generate once, never twice. Raises UpstreamError."""
+        ...
+
+    async def progress(self) -> Progress:
+        """How far the running generation is, whoever's it is. Raises UpstreamError."""
+        ...
+
+    async def check(self) -> Condition:
+        """Whether it can be used now; never raises for an upstream that can't."""
+        ...
+
+    def examine(self) -> AsyncIterator[Finding]:
+        """Walk the way to it step by step and tell each; ends after the first bad one."""
+        ...
+
+
+class Proxy:
+    """Renders jobs with one upstream. `converters` is the bounded pool of threads that convert."""
+
+    def __init__(self, upstream: Upstream, gate: Gate, converters: Executor) -> None:
+        self.upstream = upstream
+        self.gate = gate
+        self._converters = converters
+
+    async def render(self, job: Job) -> Rendering:
+        """Generate and convert `job`. Raises any ProxyError.
+
+        The place at the gate is held until the frames are made: what is in flight is then bounded
+        in memory too, not only in number.
+        """
+        async with self.gate.enter():
+            generation = await self.upstream.generate(job)
+            if job.wanted == "none":
+                return Rendering(generation)
+            return await self._in_thread(develop, job, generation)
+
+    async def preview(self, frame: Frame, display: Display) -> bytes:
+        """A PNG of what the panel of `display` shows of `frame`."""
+        return await self._in_thread(preview, frame, display)
+
+    async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._converters, function, *args)
+
+
+def develop(job: Job, generation: Generation) -> Rendering:
+    """Make the frames that `job` wants of `generation`. Runs in a thread; raises ProxyError."""
+    if not generation.pictures:
+        _explain_no_picture(generation)
+    indices = generation.pictures if job.wanted == "all" else (_choose(job.index, generation),)
+    frames = tuple(convert(generation.picture(i), job.display) for i in indices)
+    return Rendering(generation, frames, indices[0])
+
+
+def _choose(index: int | None, generation: Generation) -> int:
+    if index is None:
+        # Extensions may have put a string that is no picture where A1111 says the first image is.
+        return next((i for i in generation.pictures if i >= generation.first), generation.pictures[0])
+    if index not in generation.pictures:
+        good = ", ".join(map(str, generation.pictures))
+        raise BadRequest(f"index: {index} is no picture of this answer; there are {good}")
+    return index
+
+
+def _explain_no_picture(generation: Generation) -> None:
+    if any(isinstance(image, str) and image.strip() for image in generation.images):
+        raise PictureError("Failed to process image: none of the upstream's images is a picture")
+    raise UpstreamNonsense("The upstream's answer holds no picture", answer=generation.answer)

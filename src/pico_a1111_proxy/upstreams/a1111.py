@@ -1,0 +1,147 @@
+"""A1111: a web UI, or any server with its API, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import aiohttp
+import yarl
+
+from pico_a1111_proxy.answers import Answer
+from pico_a1111_proxy.errors import UpstreamError, UpstreamTimeout
+from pico_a1111_proxy.jobs import Generation, Job, Progress, decode_base64, read_json
+from pico_a1111_proxy.proxy import Condition, Finding
+from pico_a1111_proxy.upstreams import wire
+
+CHECK_SECONDS = 5.0
+CHECK_PATH = "/sdapi/v1/samplers"  # short on every server that has it, and outside A1111's line
+PROGRESS_PATH = "/sdapi/v1/progress"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """The user and password of A1111's --api-auth; a password may hold a colon."""
+
+    username: str
+    password: str
+
+
+class A1111:
+    """A web UI at `base_url`, without its trailing slash. Made by `open_a1111`."""
+
+    def __init__(self, session: aiohttp.ClientSession, base_url: str, credentials: Credentials | None) -> None:
+        self._session = session
+        self._base_url = base_url
+        self._auth = (
+            aiohttp.BasicAuth(credentials.username, credentials.password, encoding="utf-8") if credentials else None
+        )
+
+    async def generate(self, job: Job) -> Generation:
+        """POST the job's body as it is, once. Raises UpstreamError."""
+        query = f"?{job.query}" if job.query else ""
+        answer = await self._call("POST", f"/sdapi/v1/{job.route}{query}", job.body)
+        return Generation.read(wire.accept(answer))
+
+    async def progress(self) -> Progress:
+        """Ask how far the running generation is. Raises UpstreamError."""
+        document = read_json(wire.accept(await self._call("GET", PROGRESS_PATH)).body)
+        if not isinstance(document, dict):
+            return Progress()
+        state = document.get("state")
+        state = state if isinstance(state, dict) else {}
+        image = document.get("current_image")
+        return Progress(
+            fraction=_number(document.get("progress")),
+            eta_seconds=_number(document.get("eta_relative")),
+            step=int(_number(state.get("sampling_step"))),
+            # A1111 leaves the last job's step numbers standing when it is idle.
+            steps=int(_number(state.get("sampling_steps"))) if state.get("job_count") else 0,
+            picture=decode_base64(image) if isinstance(image, str) else None,
+        )
+
+    async def check(self) -> Condition:
+        """Whether anything that speaks HTTP answers there and takes our credentials."""
+        try:
+            answer = await asyncio.wait_for(self._call("GET", CHECK_PATH), CHECK_SECONDS)
+            # Some servers lack the list of samplers: a 404 is an answer.
+            if answer.status != 404:
+                wire.accept(answer)
+        except asyncio.TimeoutError:
+            return Condition("a1111", usable=False, words="It does not answer in time")
+        except UpstreamError as error:
+            return Condition("a1111", usable=False, words=error.detail)
+        return Condition("a1111", usable=True)
+
+    async def examine(self) -> AsyncIterator[Finding]:
+        """Name, connection, credentials, API, samplers; see Upstream."""
+        parts = urlsplit(self._base_url)
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(host, port)
+        except OSError:
+            yield Finding("name", False, f"{host} is not known here: check the spelling, or use the IP address")
+            return
+        yield Finding("name", True, f"{host} is {found[0][4][0]}")
+        try:
+            answer = await asyncio.wait_for(self._call("GET", CHECK_PATH), CHECK_SECONDS)
+        except (asyncio.TimeoutError, UpstreamTimeout):
+            yield Finding("connection", False, _NO_ANSWER.format(host=host, port=port))
+            return
+        except UpstreamError as error:
+            yield Finding("connection", False, f"{host}:{port}: {error.detail}. {_LISTEN}")
+            return
+        yield Finding("connection", True, f"something answers at {host}:{port}")
+        for finding in _judge(answer, self._auth is not None):
+            yield finding
+
+    async def _call(self, method: str, path: str, body: bytes | None = None) -> Answer:
+        # Already encoded: the query goes up as the client wrote it.
+        url = yarl.URL(self._base_url + path, encoded=True)
+        return await wire.call(self._session, method, url, body, self._auth)
+
+
+@asynccontextmanager
+async def open_a1111(base_url: str, credentials: Credentials | None, seconds: float) -> AsyncIterator[A1111]:
+    """An A1111 whose calls may take `seconds` each."""
+    async with wire.open_session(seconds) as session:
+        yield A1111(session, base_url, credentials)
+
+
+_NO_ANSWER = (
+    "{host}:{port} does not answer. Is the computer on, in this network, and its firewall open for that port?"
+)
+_LISTEN = "Start the web UI with --listen --api and compare the port with the one it prints"
+
+
+def _judge(answer: Answer, had_credentials: bool) -> list[Finding]:
+    """What the answer to the list of samplers tells of credentials and API."""
+    if answer.status in (401, 403):
+        words = (
+            "A1111_USERNAME and A1111_PASSWORD are refused: they must be those of --api-auth"
+            if had_credentials
+            else "it asks for credentials: set A1111_USERNAME and A1111_PASSWORD to those of --api-auth"
+        )
+        return [Finding("credentials", False, words)]
+    findings = [Finding("credentials", True, "accepted" if had_credentials else "none asked for")]
+    samplers = read_json(answer.body) if answer.status == 200 else None
+    if isinstance(samplers, list):
+        names = [str(s.get("name")) for s in samplers if isinstance(s, dict)]
+        findings.append(Finding("API", True, "on"))
+        findings.append(Finding("samplers", bool(names), f"{len(names)}, such as {', '.join(names[:3])}"))
+    elif answer.status == 404:
+        words = "no list of samplers: start the web UI with --api (some other servers have no such list)"
+        findings.append(Finding("API", True, words))
+    else:
+        words = f"it answered {answer.status}, which is no A1111 API: is A1111_BASE_URL the web UI's address?"
+        findings.append(Finding("API", False, words))
+    return findings
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0

@@ -1,0 +1,168 @@
+"""HTTP to an upstream and its failures: every one is translated here, once, with its cause kept."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import aiohttp
+import yarl
+
+from pico_a1111_proxy.answers import Answer
+from pico_a1111_proxy.errors import (
+    UpstreamError,
+    UpstreamNonsense,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnauthorized,
+    UpstreamUnavailable,
+)
+from pico_a1111_proxy.jobs import read_json
+
+CONNECT_SECONDS = 5.0
+MAX_ANSWER_BYTES = 256 * 2**20  # sixteen pictures of 2048 by 2048 fit; an endless answer does not
+USER_AGENT = f"pico-a1111-proxy/{version('pico-a1111-proxy')}"
+
+UNAVAILABLE = "Upstream A1111 service unavailable"
+
+# RFC 9110, 7.6.1, and what says how the body was written: aiohttp has undone that by now.
+_NOT_PASSED_ON = frozenset(
+    (
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "content-encoding",
+        "content-length",
+    )
+)
+
+
+@asynccontextmanager
+async def open_session(total_seconds: float) -> AsyncIterator[aiohttp.ClientSession]:
+    """The one session of the process; `total_seconds` bounds a whole call, body included.
+
+    Every call gets a connection of its own. A kept-alive one may be closed by the upstream at the
+    moment of writing, and nobody can tell then whether the generation has started: a second POST
+    could draw the picture twice. A new connection either is refused, and nothing was sent, or works.
+    """
+    timeout = aiohttp.ClientTimeout(total=total_seconds, sock_connect=min(CONNECT_SECONDS, total_seconds))
+    connector = aiohttp.TCPConnector(force_close=True, limit=0)
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=timeout,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # A1111 would spend 100 ms on compressing base64 text that the next room holds.
+        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        read_bufsize=2**20,
+    ) as session:
+        yield session
+
+
+async def call(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: yarl.URL,
+    body: bytes | None = None,
+    auth: aiohttp.BasicAuth | None = None,
+) -> Answer:
+    """Send one request, follow no redirect, read the whole answer whatever its status.
+
+    Raises UpstreamTimeout, UpstreamUnavailable, UpstreamNonsense.
+    """
+    headers = {"Content-Type": "application/json"} if body is not None else None
+    try:
+        async with session.request(
+            method, url, data=body, headers=headers, auth=auth, allow_redirects=False
+        ) as response:
+            return Answer(response.status, _passed_on(response), await _read(response))
+    except UpstreamError:
+        raise
+    except aiohttp.ConnectionTimeoutError as error:
+        raise UpstreamTimeout("The upstream A1111 service did not accept a connection in time") from error
+    except asyncio.TimeoutError as error:
+        raise UpstreamTimeout("The upstream A1111 service did not answer in time") from error
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise UpstreamUnavailable(UNAVAILABLE, explain(error)) from error
+
+
+def accept(answer: Answer) -> Answer:
+    """Give the answer back if it is a 200; else raise the UpstreamError that its status means."""
+    status = answer.status
+    if status == 200:
+        return answer
+    if status == 401:
+        raise UpstreamUnauthorized(
+            "Invalid A1111 credentials", "A1111_USERNAME and A1111_PASSWORD are not those of --api-auth", answer
+        )
+    if 400 <= status < 500:
+        raise UpstreamRejected(f"Upstream A1111 answered {status}{_reason(answer)}", answer=answer)
+    if status >= 500:
+        words = f"It answered {status}{_reason(answer)}"
+        raise UpstreamUnavailable(UNAVAILABLE, words, answer)
+    if 300 <= status < 400:
+        raise UpstreamUnavailable(UNAVAILABLE, "It redirects elsewhere: check A1111_BASE_URL", answer)
+    raise UpstreamNonsense(f"The upstream answered {status} where a picture was expected", answer=answer)
+
+
+def explain(error: BaseException) -> str:
+    """Say in plain words why a call failed, without the address."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "The name of its host can't be resolved"
+    if isinstance(error, (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError)):
+        return "Its TLS certificate is not trusted"
+    if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)):
+        return "It does not speak TLS: http:// instead of https:// is meant?"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        refused = isinstance(error.os_error, ConnectionRefusedError)
+        return "It refuses connections: is it running?" if refused else "It can't be reached"
+    if isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError)):
+        return "It hung up before the answer was complete"
+    return "It answered with something that is no HTTP"
+
+
+def _reason(answer: Answer) -> str:
+    """What A1111, Forge, SD.Next or koboldcpp say about it, where that is short and safe to repeat.
+
+    A 5xx may hold a path or a traceback, so only the name of the exception is taken from it.
+    """
+    document = read_json(answer.body[:65536])
+    if not isinstance(document, dict):
+        return ""
+    if answer.status >= 500:
+        name = document.get("error")
+        known = isinstance(name, str) and re.fullmatch(r"[A-Za-z_]{1,40}", name)
+        return f" ({name})" if known else ""
+    detail = document.get("detail") or document.get("message") or document.get("error")
+    if answer.status == 404 and detail == "Not Found":
+        return ": Not Found (was it started with --api?)"
+    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
+        field = ".".join(str(part) for part in detail[0].get("loc", ())[1:])
+        detail = f"{field}: {detail[0].get('msg', '')}"
+    return f": {detail[:200]}" if isinstance(detail, str) and detail.isprintable() else ""
+
+
+def _passed_on(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
+    named = {name.strip().lower() for name in response.headers.get("Connection", "").split(",")}
+    stopped = _NOT_PASSED_ON | named
+    return tuple((name, value) for name, value in response.headers.items() if name.lower() not in stopped)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > MAX_ANSWER_BYTES:
+            raise UpstreamNonsense("The upstream's answer is too large")
+        chunks.append(chunk)
+    return b"".join(chunks)

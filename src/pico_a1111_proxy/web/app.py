@@ -1,0 +1,50 @@
+"""The ASGI application: guards around routes, and the service that they work with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from pico_a1111_proxy.settings import Settings, read_settings
+from pico_a1111_proxy.web.access import AccessLog
+from pico_a1111_proxy.web.errors import add_error_handlers
+from pico_a1111_proxy.web.guards import ApiKey, RequestId, TrailingSlash
+from pico_a1111_proxy.web.ops import VERSION, ops_routes
+from pico_a1111_proxy.web.sdapi import sdapi_routes
+from pico_a1111_proxy.wiring import open_service
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; without `settings` they are read from the environment and `.env`.
+
+    Raises SettingsError if one of them is wrong.
+    """
+    settings = settings or read_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        async with open_service(settings) as service:
+            app.state.service = service
+            yield {"service": service}
+
+    app = FastAPI(
+        title="pico-a1111-proxy",
+        version=VERSION,
+        description="Stable Diffusion pictures for the small displays of microcontrollers.",
+        lifespan=lifespan,
+        redoc_url=None,
+        # A 307 is not followed by the MicroPython clients in the field: TrailingSlash does it without.
+        redirect_slashes=False,
+    )
+    app.include_router(sdapi_routes(settings.json_images, int(settings.max_body_mb * 1e6)))
+    app.include_router(ops_routes())
+    add_error_handlers(app)
+    # The last one added is the outermost.
+    app.add_middleware(ApiKey, keys=settings.api_keys)
+    app.add_middleware(AccessLog, debug=settings.debug_mode)
+    app.add_middleware(RequestId)
+    app.add_middleware(TrailingSlash)
+    return app

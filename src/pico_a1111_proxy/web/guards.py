@@ -1,0 +1,94 @@
+"""Guards: pure ASGI middleware that every request passes before it reaches a route."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+import secrets
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pico_a1111_proxy.errors import KeyRefused
+from pico_a1111_proxy.web.errors import respond_to
+
+OPEN_PATHS = frozenset({"/health"})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestId:
+    """Gives every request an id, the client's own if it sent a decent one, and says it in the answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        await self.app(scope, receive, send_with_id)
+
+
+class TrailingSlash:
+    """Takes the slash off the end of a path: an old MicroPython client would not follow a redirect."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "http":
+            scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
+        await self.app(scope, receive, send)
+
+
+class ApiKey:
+    """Lets in who sends one of `keys`: X-API-Key, a Bearer token, or the password of Basic.
+
+    Refuses before the body is read. With no keys everybody is let in, whatever they send.
+    """
+
+    def __init__(self, app: ASGIApp, keys: tuple[str, ...]) -> None:
+        self.app = app
+        self._keys = [key.encode() for key in keys]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or not self._keys or scope["path"] in OPEN_PATHS or self._knows(scope):
+            await self.app(scope, receive, send)
+            return
+        await respond_to(KeyRefused("Invalid or missing API key"))(scope, receive, send)
+
+    def _knows(self, scope: Scope) -> bool:
+        headers = Headers(scope=scope)
+        offers = [headers.get("x-api-key", "").encode("latin-1"), _key_in(headers.get("authorization", ""))]
+        known = False
+        for offer in offers:
+            for key in self._keys:
+                # No early end: how long it takes tells nothing about the keys.
+                known |= hmac.compare_digest(offer, key)
+        return known
+
+
+def _key_in(authorization: str) -> bytes:
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip().encode("latin-1")
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value).partition(b":")[2]
+        except (binascii.Error, ValueError):
+            return b""
+    return b""

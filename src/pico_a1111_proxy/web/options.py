@@ -1,0 +1,109 @@
+"""Options: what a client's query and Accept header say about the answer it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+from urllib.parse import unquote_plus
+
+from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from pico_a1111_proxy.displays import DITHERS, FITS, MAX_SIDE, ROTATIONS, Display
+from pico_a1111_proxy.errors import BadRequest
+from pico_a1111_proxy.pixels import FORMATS
+
+ANSWERS = ("frame", "json", "preview", "original")
+
+# The answer that a media type in Accept asks for. `json` is what a client gets that names none of ours.
+_NAMED = {"application/octet-stream": "frame", "image/png": "preview", "application/json": "json"}
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """A pydantic annotation: the value is one of `good`, and whoever sends another is told which are."""
+
+    good: tuple[Any, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check after pydantic has made it the right type."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """List the good values in /openapi.json."""
+        return {**handler(schema), "enum": list(self.good)}
+
+    def _check(self, value: Any) -> Any:
+        if value not in self.good:
+            raise ValueError(f"{value!r} is not one of {', '.join(map(str, self.good))}")
+        return value
+
+
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+
+
+class DisplayOptions(BaseModel):
+    """The query parameters of every route that yields a frame; each overrides the display's own."""
+
+    display: str = Field("default", description="a display by name")
+    width: Side | None = Field(None, description="pixels of a row")
+    height: Side | None = Field(None, description="rows")
+    format: Annotated[str, OneOf(tuple(FORMATS))] | None = Field(None, description="how a pixel is written")
+    fit: Annotated[str, OneOf(FITS)] | None = Field(None, description="how the picture fills the display")
+    rotate: Annotated[int, OneOf(ROTATIONS)] | None = Field(None, description="degrees clockwise")
+    invert: bool | None = Field(None, description="send a colour negative")
+    dither: Annotated[str, OneOf(DITHERS)] | None = Field(None, description="how missing levels are hidden")
+    background: str | None = Field(
+        None, pattern="^#[0-9a-fA-F]{6}$", description="#rrggbb, shown where the picture is not"
+    )
+
+    def apply_to(self, displays: Mapping[str, Display]) -> Display:
+        """The display that is asked for. Raises BadRequest for an unknown name."""
+        if self.display not in displays:
+            raise BadRequest(f"display: {self.display!r} is not one of {', '.join(displays)}")
+        overrides = self.model_dump(include=set(DisplayOptions.model_fields) - {"display"}, exclude_none=True)
+        return replace(displays[self.display], **overrides)
+
+
+class RenderOptions(DisplayOptions):
+    """The query parameters of the rendered routes."""
+
+    answer: Annotated[str, OneOf(ANSWERS)] | None = Field(None, description="what comes back")
+    index: int | None = Field(None, ge=0, description="which picture, where one comes back")
+
+    def choose_answer(self, accept: str, otherwise: str) -> str:
+        """One of ANSWERS: the query decides, then what Accept names, then `otherwise`."""
+        return self.answer or _named_by(accept) or otherwise
+
+
+def without_ours(query: str) -> str:
+    """What is left of a raw query when our own options are taken out of it."""
+    parts = [part for part in query.split("&") if part]
+    return "&".join(part for part in parts if unquote_plus(part.partition("=")[0]) not in RenderOptions.model_fields)
+
+
+def _named_by(accept: str) -> str | None:
+    """The answer that the header names with the highest quality; None for JSON or nothing of ours.
+
+    A wildcard names nothing: every ordinary A1111 client sends one.
+    """
+    best, best_quality = None, 0.0
+    for entry in accept.split(","):
+        media_type, *parameters = (part.strip().lower() for part in entry.split(";"))
+        kind = _NAMED.get(media_type)
+        quality = _quality(parameters)
+        # Beside JSON of the same quality, ours wins: no ordinary client names it by accident.
+        if kind and (quality > best_quality or (quality == best_quality > 0 and best == "json")):
+            best, best_quality = kind, quality
+    return None if best == "json" else best
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter[2:])
+            except ValueError:
+                return 0.0
+    return 1.0

@@ -1,0 +1,152 @@
+"""The rendered routes: A1111's txt2img and img2img, answered with frames."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import pybase64
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from pico_a1111_proxy.answers import Answer
+from pico_a1111_proxy.displays import Display
+from pico_a1111_proxy.errors import UpstreamError, UpstreamNonsense, UpstreamRejected
+from pico_a1111_proxy.frames import Frame
+from pico_a1111_proxy.jobs import Job, Rendering, Route, Wanted
+from pico_a1111_proxy.pixels import FORMATS
+from pico_a1111_proxy.proxy import Proxy
+from pico_a1111_proxy.web.bodies import ask_for_images, read_body, read_object, write_json
+from pico_a1111_proxy.web.options import RenderOptions, without_ours
+
+_WANTED: dict[str, Wanted] = {"frame": "one", "preview": "one", "json": "all", "original": "none"}
+_NOT_RELAYED = frozenset({"date", "server"})  # those are ours to say
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "description": "A1111's own JSON; fields that are not known here reach the upstream as they are",
+        "content": {
+            "application/json": {
+                "schema": {"type": "object", "additionalProperties": True},
+                "example": {"prompt": "a lighthouse at sunset", "steps": 20, "seed": 7},
+            }
+        },
+    },
+    "responses": {
+        200: {
+            "description": "A frame, A1111's JSON with frames in it, a PNG of the panel, or the upstream's answer",
+            "content": {
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+                "application/json": {"schema": {"type": "object"}},
+                "image/png": {"schema": {"type": "string", "format": "binary"}},
+            },
+        }
+    },
+}
+
+
+def sdapi_routes(json_images: str, max_body: int) -> APIRouter:
+    """The routes; `json_images` is the answer for who names none (`frame` or `original`), `max_body` is in bytes."""
+    router = APIRouter(tags=["pictures"])
+    otherwise = "original" if json_images == "original" else "json"
+
+    @router.post("/sdapi/v1/txt2img", openapi_extra=_BODY, response_class=Response)
+    async def txt2img(request: Request, options: Annotated[RenderOptions, Query()]) -> Response:
+        """Draw a picture from words."""
+        return await _render(request, "txt2img", options)
+
+    @router.post("/sdapi/v1/img2img", openapi_extra=_BODY, response_class=Response)
+    async def img2img(request: Request, options: Annotated[RenderOptions, Query()]) -> Response:
+        """Draw a picture from a picture."""
+        return await _render(request, "img2img", options)
+
+    async def _render(request: Request, route: Route, options: RenderOptions) -> Response:
+        answer = options.choose_answer(",".join(request.headers.getlist("accept")), otherwise)
+        display = options.apply_to(request.state.service.displays)
+        body = await read_body(request, max_body)
+        document = read_object(body, request.headers.get("content-type", ""))
+        wanted = _WANTED[answer]
+        if wanted == "one":
+            body = ask_for_images(body, document)
+        elif document.get("send_images", True) is False:
+            wanted = "none"  # the client wants the words only, and gets what it asked for
+        job = Job(route, body, display, wanted, options.index, without_ours(request.url.query))
+        response = await answer_job(request.state.service.proxy, job, answer)
+        response.headers["Vary"] = "Accept"
+        return response
+
+    return router
+
+
+async def answer_job(proxy: Proxy, job: Job, answer: str) -> Response:
+    """Render `job` and write it down as `answer`. Raises ProxyError."""
+    try:
+        rendering = await proxy.render(job)
+    except UpstreamError as error:
+        if error.answer and (answer == "original" or (answer == "json" and isinstance(error, UpstreamRejected))):
+            return relay_answer(error.answer)
+        raise
+    if answer == "original":
+        return relay_answer(rendering.generation.answer)
+    if answer == "json":
+        return _json_response(rendering, job.display)
+    frame = rendering.frames[0]
+    if answer == "preview":
+        picture = await proxy.preview(frame, job.display)
+        return Response(picture, headers=_facts(rendering, frame), media_type="image/png")
+    return frame_response(frame, _facts(rendering, frame))
+
+
+def frame_response(frame: Frame, facts: dict[str, str]) -> Response:
+    """The raw pixels, with the headers that a device checks before it draws."""
+    headers = {"ETag": frame.etag, **facts}
+    return Response(frame.data, headers=headers, media_type="application/octet-stream")
+
+
+def relay_answer(answer: Answer) -> Response:
+    """The upstream's answer as it came: status, headers, bytes."""
+    response = Response(answer.body, answer.status)
+    length = [header for header in response.raw_headers if header[0] == b"content-length"]
+    response.raw_headers = length + [
+        (name.encode("latin-1"), value.encode("utf-8", "surrogateescape"))
+        for name, value in answer.headers
+        if name.lower() not in _NOT_RELAYED
+    ]
+    return response
+
+
+def _facts(rendering: Rendering, frame: Frame) -> dict[str, str]:
+    generation = rendering.generation
+    facts = {
+        "X-Image-Width": str(frame.width),
+        "X-Image-Height": str(frame.height),
+        "X-Image-Format": frame.format,
+        "X-Image-Count": str(len(generation.pictures)),
+        "X-Cache": "miss",
+    }
+    seed = generation.seed(rendering.index)
+    if seed is not None:
+        facts["X-Image-Seed"] = str(seed)
+    return facts
+
+
+def _json_response(rendering: Rendering, display: Display) -> Response:
+    generation = rendering.generation
+    form = FORMATS[display.format]
+    about = {
+        "width": display.width,
+        "height": display.height,
+        "format": display.format,
+        "bytes": form.size(display.width, display.height),
+        "description": f"{display.width}x{display.height} {form.label} format for Pico LCD",
+    }
+    document = {
+        "images": [pybase64.b64encode(frame.data).decode("ascii") for frame in rendering.frames],
+        "parameters": generation.parameters,
+        # Clients call json.loads on it, as on A1111's: it is text that holds JSON.
+        "info": json.dumps({**generation.info, "frame": about}),
+    }
+    try:
+        return Response(write_json(document), headers={"X-Cache": "miss"}, media_type="application/json")
+    except (ValueError, RecursionError) as error:
+        raise UpstreamNonsense("The upstream's parameters can't be written as JSON") from error

@@ -1,0 +1,108 @@
+"""The server: uvicorn with Title-Case header names, which it would not send by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import h11
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from pico_a1111_proxy.settings import Settings
+from pico_a1111_proxy.web.app import create_app
+from pico_a1111_proxy.web.errors import error_response
+
+
+_SPELT_OTHERWISE = {b"Etag": b"ETag", b"Www-Authenticate": b"WWW-Authenticate"}
+
+
+def _title(name: bytes) -> bytes:
+    title = name.title()
+    return _SPELT_OTHERWISE.get(title, title)
+
+
+class TitleCaseConnection(h11.Connection):
+    """An h11 connection that writes `Content-Type` where it is told `content-type`.
+
+    MicroPython's requests keeps the case it receives, and its users look up `Content-Type`. Done here,
+    below uvicorn, it also covers the answers and headers that uvicorn makes itself.
+    """
+
+    def send_with_data_passthrough(self, event: Any) -> Any:
+        """h11's own method, which `send` goes through."""
+        if isinstance(event, h11.Response):
+            headers = [(_title(name), value) for name, value in event.headers.raw_items()]
+            event = h11.Response(status_code=event.status_code, headers=headers, reason=event.reason)
+        return super().send_with_data_passthrough(event)
+
+
+class TitleCaseProtocol(H11Protocol):
+    """uvicorn's h11 protocol on a TitleCaseConnection; for `uvicorn --http` by its full name."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        limit = self.config.h11_max_incomplete_event_size
+        sizes = {} if limit is None else {"max_incomplete_event_size": limit}
+        self.conn = TitleCaseConnection(h11.SERVER, **sizes)
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP gets our shape as well. uvicorn's own method."""
+        answer = error_response(400, "The request is not valid HTTP")
+        headers = [*answer.raw_headers, (b"connection", b"close")]
+        for event in (
+            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=bytes(answer.body)),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event))
+        self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which stops taking new jobs as soon as it is asked to stop."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Send those in line away, let those in flight finish, then close."""
+        self.config.app.state.service.proxy.gate.close()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
+
+
+def make_server(settings: Settings, app: FastAPI | None = None) -> Server:
+    """A server for `settings` that has not started yet."""
+    config = uvicorn.Config(
+        app or create_app(settings),
+        host=settings.service_host,
+        port=settings.service_port,
+        http=TitleCaseProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=round(settings.drain_seconds),
+        # A client that reads to the end of a kept-alive connection hangs for this long.
+        timeout_keep_alive=5,
+    )
+    return Server(config)
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises OSError, so that a taken port is known before anything is built."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def run(settings: Settings, listener: socket.socket) -> None:
+    """Serve on `listener` until a signal ends it."""
+    asyncio.run(make_server(settings).serve([listener]))

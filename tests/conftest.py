@@ -1,0 +1,34 @@
+"""Fixtures: one scripted upstream and one service before it for all tests that want the usual settings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from fakes.a1111 import ScriptedA1111, open_scripted_a1111
+from service import Service, open_service
+
+
+@pytest.fixture(scope="session")
+async def _upstream() -> AsyncIterator[ScriptedA1111]:
+    async with open_scripted_a1111() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="session")
+async def _service(_upstream: ScriptedA1111) -> AsyncIterator[Service]:
+    async with open_service(a1111_base_url=_upstream.url) as service:
+        yield service
+
+
+@pytest.fixture
+async def upstream(_upstream: ScriptedA1111) -> ScriptedA1111:
+    """The scripted A1111 behind `service`, as new."""
+    _upstream.reset()
+    return _upstream
+
+
+@pytest.fixture
+async def service(_service: Service, upstream: ScriptedA1111) -> Service:
+    """The service with the usual settings, in front of `upstream`."""
+    return _service
