@@ -107,8 +107,9 @@ class Generation:
         """The seed that image `index` was drawn with, None where the upstream does not say."""
         seeds = self.info.get("all_seeds")
         nth = index - self.first
-        listed = isinstance(seeds, list) and 0 <= nth < len(seeds)
-        seed = seeds[nth] if listed else self.info.get("seed")
+        seed = self.info.get("seed")
+        if isinstance(seeds, list) and 0 <= nth < len(seeds):
+            seed = seeds[nth]
         return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
 
 

@@ -15,7 +15,6 @@ from pico_a1111_proxy.settings import Settings
 from pico_a1111_proxy.web.app import create_app
 from pico_a1111_proxy.web.errors import error_response
 
-
 _SPELT_OTHERWISE = {b"Etag": b"ETag", b"Www-Authenticate": b"WWW-Authenticate"}
 
 
