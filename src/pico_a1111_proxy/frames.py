@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -35,15 +36,22 @@ class Frame:
     height: int
     format: str
 
-    @property
-    def description(self) -> str:
-        """What a client may show of it, such as `240x240 RGB565 format for Pico LCD`."""
-        return f"{self.width}x{self.height} {FORMATS[self.format].label} format for Pico LCD"
-
     @cached_property
     def etag(self) -> str:
         """A strong ETag: equal for equal bytes."""
         return f'"{hashlib.blake2b(self.data, digest_size=12).hexdigest()}"'
+
+
+def describe(display: Display) -> dict[str, Any]:
+    """What the frames of `display` are, for a client that reads JSON."""
+    form = FORMATS[display.format]
+    return {
+        "width": display.width,
+        "height": display.height,
+        "format": display.format,
+        "bytes": form.size(display.width, display.height),
+        "description": f"{display.width}x{display.height} {form.label} format for Pico LCD",
+    }
 
 
 def convert(picture: bytes, display: Display) -> Frame:

@@ -75,6 +75,10 @@ class Proxy:
                 return Rendering(generation)
             return await self._in_thread(develop, job, generation)
 
+    async def convert(self, picture: bytes, display: Display) -> Frame:
+        """The frame of an encoded picture. Raises PictureError."""
+        return await self._in_thread(convert, picture, display)
+
     async def preview(self, frame: Frame, display: Display) -> bytes:
         """A PNG of what the panel of `display` shows of `frame`."""
         return await self._in_thread(preview, frame, display)

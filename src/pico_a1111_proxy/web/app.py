@@ -13,6 +13,7 @@ from pico_a1111_proxy.web.access import AccessLog
 from pico_a1111_proxy.web.errors import add_error_handlers
 from pico_a1111_proxy.web.guards import ApiKey, RequestId, TrailingSlash
 from pico_a1111_proxy.web.ops import VERSION, ops_routes
+from pico_a1111_proxy.web.progress import progress_routes
 from pico_a1111_proxy.web.sdapi import sdapi_routes
 from pico_a1111_proxy.wiring import open_service
 
@@ -40,6 +41,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.include_router(sdapi_routes(settings.json_images, int(settings.max_body_mb * 1e6)))
+    app.include_router(progress_routes())
     app.include_router(ops_routes())
     add_error_handlers(app)
     # The last one added is the outermost.

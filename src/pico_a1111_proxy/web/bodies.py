@@ -13,6 +13,7 @@ from pico_a1111_proxy.errors import BadRequest, BodyTooLarge
 from pico_a1111_proxy.jobs import read_json
 
 _SPACE = " \t\n\r"
+_OFF = frozenset({"false", "off", "no", "n", "f", "0", "none"})
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -44,12 +45,17 @@ def read_object(body: bytes, content_type: str) -> dict[str, Any]:
     return document
 
 
+def images_are_off(document: dict[str, Any]) -> bool:
+    """Whether the client switched `send_images` off, in any of the ways that A1111 understands."""
+    return str(document.get("send_images", True)).lower() in _OFF
+
+
 def ask_for_images(body: bytes, document: dict[str, Any]) -> bytes:
     """Give `body` with `send_images` true where the client switched it off; otherwise as it is.
 
     Only that one value is changed: parsing and writing the whole would change large seeds and floats.
     """
-    if document.get("send_images", True) is True:
+    if not images_are_off(document):
         return body
     text = body.decode(json.detect_encoding(body))
     for start, end in reversed(_values(text, "send_images")):

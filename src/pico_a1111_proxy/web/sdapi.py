@@ -12,11 +12,10 @@ from starlette.responses import Response
 from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import UpstreamError, UpstreamNonsense, UpstreamRejected
-from pico_a1111_proxy.frames import Frame
+from pico_a1111_proxy.frames import Frame, describe
 from pico_a1111_proxy.jobs import Job, Rendering, Route, Wanted
-from pico_a1111_proxy.pixels import FORMATS
 from pico_a1111_proxy.proxy import Proxy
-from pico_a1111_proxy.web.bodies import ask_for_images, read_body, read_object, write_json
+from pico_a1111_proxy.web.bodies import ask_for_images, images_are_off, read_body, read_object, write_json
 from pico_a1111_proxy.web.options import RenderOptions, without_ours
 
 _WANTED: dict[str, Wanted] = {"frame": "one", "preview": "one", "json": "all", "original": "none"}
@@ -68,7 +67,7 @@ def sdapi_routes(json_images: str, max_body: int) -> APIRouter:
         wanted = _WANTED[answer]
         if wanted == "one":
             body = ask_for_images(body, document)
-        elif document.get("send_images", True) is False:
+        elif images_are_off(document):
             wanted = "none"  # the client wants the words only, and gets what it asked for
         job = Job(route, body, display, wanted, options.index, without_ours(request.url.query))
         response = await answer_job(request.state.service.proxy, job, answer)
@@ -98,9 +97,18 @@ async def answer_job(proxy: Proxy, job: Job, answer: str) -> Response:
 
 
 def frame_response(frame: Frame, facts: dict[str, str]) -> Response:
-    """The raw pixels, with the headers that a device checks before it draws."""
+    """The raw pixels, strongly tagged, with `facts` as its headers."""
     headers = {"ETag": frame.etag, **facts}
     return Response(frame.data, headers=headers, media_type="application/octet-stream")
+
+
+def frame_headers(frame: Frame) -> dict[str, str]:
+    """What a device checks before it draws."""
+    return {
+        "X-Image-Width": str(frame.width),
+        "X-Image-Height": str(frame.height),
+        "X-Image-Format": frame.format,
+    }
 
 
 def relay_answer(answer: Answer) -> Response:
@@ -117,13 +125,7 @@ def relay_answer(answer: Answer) -> Response:
 
 def _facts(rendering: Rendering, frame: Frame) -> dict[str, str]:
     generation = rendering.generation
-    facts = {
-        "X-Image-Width": str(frame.width),
-        "X-Image-Height": str(frame.height),
-        "X-Image-Format": frame.format,
-        "X-Image-Count": str(len(generation.pictures)),
-        "X-Cache": "miss",
-    }
+    facts = {**frame_headers(frame), "X-Image-Count": str(len(generation.pictures)), "X-Cache": "miss"}
     seed = generation.seed(rendering.index)
     if seed is not None:
         facts["X-Image-Seed"] = str(seed)
@@ -132,19 +134,11 @@ def _facts(rendering: Rendering, frame: Frame) -> dict[str, str]:
 
 def _json_response(rendering: Rendering, display: Display) -> Response:
     generation = rendering.generation
-    form = FORMATS[display.format]
-    about = {
-        "width": display.width,
-        "height": display.height,
-        "format": display.format,
-        "bytes": form.size(display.width, display.height),
-        "description": f"{display.width}x{display.height} {form.label} format for Pico LCD",
-    }
     document = {
         "images": [pybase64.b64encode(frame.data).decode("ascii") for frame in rendering.frames],
         "parameters": generation.parameters,
         # Clients call json.loads on it, as on A1111's: it is text that holds JSON.
-        "info": json.dumps({**generation.info, "frame": about}),
+        "info": json.dumps({**generation.info, "frame": describe(display)}),
     }
     try:
         return Response(write_json(document), headers={"X-Cache": "miss"}, media_type="application/json")
