@@ -21,6 +21,12 @@ async def _service(_upstream: ScriptedA1111) -> AsyncIterator[Service]:
         yield service
 
 
+@pytest.fixture(scope="session")
+async def _impatient(_upstream: ScriptedA1111) -> AsyncIterator[Service]:
+    async with open_service(a1111_base_url=_upstream.url, a1111_timeout=0.3) as service:
+        yield service
+
+
 @pytest.fixture
 async def upstream(_upstream: ScriptedA1111) -> ScriptedA1111:
     """The scripted A1111 behind `service`, as new."""
@@ -32,3 +38,9 @@ async def upstream(_upstream: ScriptedA1111) -> ScriptedA1111:
 async def service(_service: Service, upstream: ScriptedA1111) -> Service:
     """The service with the usual settings, in front of `upstream`."""
     return _service
+
+
+@pytest.fixture
+async def impatient(_impatient: Service, upstream: ScriptedA1111) -> Service:
+    """The same, with an A1111_TIMEOUT of 0.3 seconds."""
+    return _impatient

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from fakes.clients import RawClient, open_raw_client
 
 from pico_a1111_proxy.settings import read_settings
-from pico_a1111_proxy.web.server import Server, make_server, open_socket
+from pico_a1111_proxy.web.server import make_server, open_socket
 
 RAW = "application/octet-stream"
+TXT2IMG = "/sdapi/v1/txt2img"
 
 
 @dataclass(frozen=True)
 class Said:
-    """An answer as it came over the wire: header names keep their case."""
+    """An answer as it came over the wire: header names keep their case, and nothing is inflated."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
     def json(self) -> Any:
-        import json
-
         return json.loads(self.body)
 
 
@@ -34,7 +35,6 @@ class Said:
 class Service:
     """A running service."""
 
-    server: Server
     port: int
     session: aiohttp.ClientSession
 
@@ -45,26 +45,29 @@ class Service:
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Said:
         """One request; a dict is sent as JSON, bytes as they are; `content_type="x"` gives a header."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        kind = {"data": body} if isinstance(body, bytes) else {"json": body} if body is not None else {}
-        async with self.session.request(method, self.url + path, headers=given, allow_redirects=False, **kind) as got:
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        if data is not None and not isinstance(body, bytes):
+            given.setdefault("content-type", "application/json")
+        skipped = [] if "content-type" in given else ["content-type"]
+        async with self.session.request(
+            method, self.url + path, headers=given, data=data, allow_redirects=False, skip_auto_headers=skipped
+        ) as got:
             return Said(got.status, dict(got.headers), await got.read())
 
     async def txt2img(self, body: Any = None, query: str = "", **headers: str) -> Said:
         """POST txt2img as an ordinary client does."""
-        return await self.ask("POST", "/sdapi/v1/txt2img" + query, {} if body is None else body, **headers)
+        return await self.ask("POST", TXT2IMG + query, {} if body is None else body, **headers)
 
     async def frame(self, body: Any = None, query: str = "", **headers: str) -> Said:
         """POST txt2img as a Pico does."""
         return await self.txt2img(body, query, accept=RAW, **headers)
 
-    async def raw(self, request: bytes) -> bytes:
-        """Send these bytes and read until the service closes or has been silent for five seconds."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        try:
-            writer.write(request)
-            return await asyncio.wait_for(reader.read(), 10)
-        finally:
-            writer.close()
+    async def health(self) -> Any:
+        return (await self.ask("GET", "/health")).json()
+
+    def connect(self) -> AbstractAsyncContextManager[RawClient]:
+        """A connection on which the test writes the bytes itself."""
+        return open_raw_client(self.port)
 
 
 @asynccontextmanager
@@ -75,15 +78,19 @@ async def open_service(**settings: Any) -> AsyncIterator[Service]:
     port = listener.getsockname()[1]
     running = asyncio.create_task(server.serve([listener]))
     try:
-        async with aiohttp.ClientSession(auto_decompress=False, timeout=aiohttp.ClientTimeout(total=30)) as session:
-            service = Service(server, port, session)
-            await _wait_until_it_answers(service)
+        async with open_client(port) as service:
             yield service
     finally:
         server.should_exit = True
         await running
 
 
-async def _wait_until_it_answers(service: Service) -> None:
-    # The listening socket is open already, so the first request waits for the start instead of failing.
-    assert (await service.ask("GET", "/health")).status == 200
+@asynccontextmanager
+async def open_client(port: int) -> AsyncIterator[Service]:
+    """A session with the service on `port`, once it answers."""
+    timeout = aiohttp.ClientTimeout(total=30)
+    async with aiohttp.ClientSession(auto_decompress=False, timeout=timeout) as session:
+        service = Service(port, session)
+        # The listening socket is open already, so the first request waits for the start instead of failing.
+        assert (await service.ask("GET", "/health")).status == 200
+        yield service

@@ -153,6 +153,8 @@ def _greet(settings: Settings, port: int) -> None:
     address = f"http://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
     if settings.a1111_base_url == DEMO_URL:
         click.echo("DEMO: the built-in painter draws. Set A1111_BASE_URL in .env to use a real A1111.\n")
+    if settings.set_in_vain:
+        click.echo(f"Not used in this version: {', '.join(settings.set_in_vain)}\n")
     click.echo(f"Listening on {address}, all routes at {address}/docs\nThe first frame:\n")
     click.echo("  curl -o frame.rgb565 -H 'Accept: application/octet-stream' -H 'Content-Type: application/json' \\")
     click.echo(f"""    -d '{{"prompt": "a lighthouse at sunset"}}' {address}/sdapi/v1/txt2img\n""")

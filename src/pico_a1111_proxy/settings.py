@@ -17,6 +17,29 @@ DEMO_URL = "demo:"
 Relay = Literal["on", "off"]
 
 
+# Read and checked, but nothing uses them in this version; whoever sets one is told.
+LATER = frozenset(
+    {
+        "displays_file",
+        "enable_caching",
+        "cache_dir",
+        "cache_max_mb",
+        "cache_ttl",
+        "cache_random",
+        "job_ttl",
+        "rate_limit",
+        "relay",
+        "relay_prefixes",
+        "relay_server_control",
+        "allow_image_urls",
+        "trusted_proxies",
+        "cors_origins",
+        "redis_url",
+        "fleet",
+    }
+)
+
+
 class SettingsError(Exception):
     """One message that names every wrong setting; it shows no secret."""
 
@@ -77,29 +100,29 @@ class Settings(BaseSettings):
     json_images: Annotated[Literal["frame", "original"], Choice] = Field(
         "frame", description="what a client gets that asks for nothing: frame or original"
     )
-    displays_file: str | None = Field(None, description="TOML file with displays of your own (not used yet)")
+    displays_file: str | None = Field(None, description="TOML file with displays of your own")
 
     max_workers: int = Field(4, ge=1, le=1000, description="generations in flight")
     queue_size: int = Field(10, ge=0, le=100000, description="requests that may wait")
     max_body_mb: float = Field(10, gt=0, le=4096, description="largest request body, in megabytes")
     drain_seconds: float = Field(30, ge=0, le=3600, description="time for running work at shutdown")
 
-    enable_caching: bool = Field(True, description="remember repeatable pictures (not used yet)")
-    cache_dir: str = Field("/tmp/pico_images", description="where (not used yet)")  # noqa: S108 - the plan's
-    cache_max_mb: float = Field(512, gt=0, description="how much (not used yet)")
-    cache_ttl: float = Field(86400, gt=0, description="for how many seconds (not used yet)")
-    cache_random: bool = Field(False, description="also pictures with a random seed (not used yet)")
-    job_ttl: float = Field(600, gt=0, description="seconds that a finished job is kept (not used yet)")
-    rate_limit: str | None = Field(None, description="such as 30/minute (not used yet)")
+    enable_caching: bool = Field(True, description="remember repeatable pictures")
+    cache_dir: str = Field("/tmp/pico_images", description="where")  # noqa: S108 - the plan's
+    cache_max_mb: float = Field(512, gt=0, description="how much")
+    cache_ttl: float = Field(86400, gt=0, description="for how many seconds")
+    cache_random: bool = Field(False, description="also pictures with a random seed")
+    job_ttl: float = Field(600, gt=0, description="seconds that a finished job is kept")
+    rate_limit: str | None = Field(None, description="such as 30/minute")
 
-    relay: Annotated[Relay, Choice] = Field("on", description="pass on A1111's other routes (not used yet)")
-    relay_prefixes: str = Field("", description="further paths to pass on (not used yet)")
-    relay_server_control: bool = Field(False, description="let clients stop the web UI (not used yet)")
-    allow_image_urls: bool = Field(False, description="let init_images be addresses (not used yet)")
-    trusted_proxies: str = Field("", description="whose X-Forwarded-For is believed (not used yet)")
-    cors_origins: str = Field("", description="pages that may call the service (not used yet)")
-    redis_url: str | None = Field(None, description="Redis of a fleet (not used yet)")
-    fleet: Annotated[Literal["off", "celery"], Choice] = Field("off", description="off or celery (not used yet)")
+    relay: Annotated[Relay, Choice] = Field("on", description="pass on A1111's other routes")
+    relay_prefixes: str = Field("", description="further paths to pass on")
+    relay_server_control: bool = Field(False, description="let clients stop the web UI")
+    allow_image_urls: bool = Field(False, description="let init_images be addresses")
+    trusted_proxies: str = Field("", description="whose X-Forwarded-For is believed")
+    cors_origins: str = Field("", description="pages that may call the service")
+    redis_url: str | None = Field(None, description="Redis of a fleet")
+    fleet: Annotated[Literal["off", "celery"], Choice] = Field("off", description="off or celery")
 
     @model_validator(mode="after")
     def _check_credentials(self) -> Settings:
@@ -108,6 +131,14 @@ class Settings(BaseSettings):
         if self.a1111_username and ":" in self.a1111_username:
             raise ValueError("A1111_USERNAME can't hold a colon")
         return self
+
+    @property
+    def set_in_vain(self) -> list[str]:
+        """Settings that somebody changed and that nothing uses in this version."""
+        changed = {
+            name for name in self.model_fields_set if getattr(self, name) != type(self).model_fields[name].default
+        }
+        return sorted(name.upper() for name in changed & LATER)
 
     @property
     def api_keys(self) -> tuple[str, ...]:

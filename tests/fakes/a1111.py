@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import io
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from PIL import Image
+from fakes.pictures import b64, png
+
+SAMPLERS = "/sdapi/v1/samplers"
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ class Seen:
 class Reply:
     """What to answer.
 
-    `cut` closes the connection after so many bytes of the body, `mute` closes it without a byte, `reset` with
-    a RST. `gate` is waited for before anything is sent. `raw` replaces status line, headers and all.
+    `cut` closes the connection after so many bytes of the body, `hang` keeps silent after them until the client
+    leaves. `mute` closes without a byte, `reset` with a RST. `gate` is waited for before anything is sent. `raw`
+    replaces status line, headers and all.
     """
 
     status: int = 200
@@ -42,6 +43,7 @@ class Reply:
     chunked: bool = False
     keep_alive: bool = False
     cut: int | None = None
+    hang: int | None = None
     mute: bool = False
     reset: bool = False
     gate: asyncio.Event | None = None
@@ -50,20 +52,19 @@ class Reply:
     def head(self) -> bytes:
         lines = [f"HTTP/1.1 {self.status} Scripted"]
         lines += [f"{name}: {value}" for name, value in self.headers]
-        lines.append("transfer-encoding: chunked" if self.chunked else f"content-length: {len(self.body)}")
+        if self.chunked:
+            lines.append("transfer-encoding: chunked")
+        elif self.status not in (204, 304):
+            lines.append(f"content-length: {len(self.body)}")
         lines.append(f"connection: {'keep-alive' if self.keep_alive else 'close'}")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
 
-
-def png(colour: Any = (255, 0, 0), size: tuple[int, int] = (8, 8), mode: str = "RGB", form: str = "PNG") -> bytes:
-    """A picture of one colour."""
-    out = io.BytesIO()
-    Image.new(mode, size, colour).save(out, form)
-    return out.getvalue()
-
-
-def b64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+    def sent_body(self) -> bytes:
+        stop = self.cut if self.cut is not None else self.hang
+        body = self.body[:stop]
+        if not self.chunked:
+            return body
+        return b"%x\r\n%b\r\n" % (len(body), body) + (b"0\r\n\r\n" if stop is None else b"")
 
 
 def answer(*images: Any, info: Any = None, parameters: Any = None, **more: Any) -> Reply:
@@ -74,8 +75,8 @@ def answer(*images: Any, info: Any = None, parameters: Any = None, **more: Any) 
     return Reply(body=json.dumps(document).encode())
 
 
-def refusal(status: int, document: Any, *headers: tuple[str, str]) -> Reply:
-    """An error in the server's own JSON."""
+def said(document: Any, status: int = 200, *headers: tuple[str, str]) -> Reply:
+    """JSON of the server's own, as an error mostly is."""
     return Reply(status, json.dumps(document).encode(), (("content-type", "application/json"), *headers))
 
 
@@ -83,65 +84,96 @@ def refusal(status: int, document: Any, *headers: tuple[str, str]) -> Reply:
 class ScriptedA1111:
     """Answers with the replies of `script` in turn, then with `standing`, which may be a function of the request.
 
-    `GET /sdapi/v1/samplers` is what the service looks at in the background: it has an answer of its own.
+    `GET /sdapi/v1/samplers` is what the service looks at in the background: it has an answer of its own, and only
+    `looks` counts it. `most_inside` is the largest number of requests that were being worked on at once.
     """
 
     standing: Reply | Callable[[Seen], Reply] = field(default_factory=lambda: answer(png()))
     samplers: Reply = field(default_factory=lambda: Reply(body=b'[{"name": "Euler", "aliases": [], "options": {}}]'))
     script: list[Reply] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
+    looks: list[Seen] = field(default_factory=list)
     port: int = 0
     connections: int = 0
-    arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+    inside: int = 0
+    most_inside: int = 0
+    _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _serving: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def reset(self) -> None:
-        """Forget everything but the port."""
+        """Forget everything but the port and who is connected."""
         fresh = ScriptedA1111()
         self.standing, self.samplers, self.script, self.seen = fresh.standing, fresh.samplers, [], []
+        self.most_inside = self.inside
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def generations(self) -> list[Seen]:
+        """The POSTs that draw."""
+        return [seen for seen in self.seen if seen.method == "POST"]
+
     async def wait_for(self, count: int) -> None:
         """Until so many requests have come, within ten seconds."""
-        async with self.arrived:
-            await asyncio.wait_for(self.arrived.wait_for(lambda: len(self.seen) >= count), 10)
+        async with self._arrived:
+            await asyncio.wait_for(self._arrived.wait_for(lambda: len(self.seen) >= count), 10)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
         self.connections += 1
         connection = self.connections
         try:
             while (request := await _read_request(reader, connection)) is not None:
-                reply = await self._choose(request)
-                if not await _send(reply, writer):
+                if not await self._answer(request, reader, writer):
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the client left: what it did is in `seen`
+        except asyncio.CancelledError:
+            pass  # the server ends
         finally:
             writer.close()
 
-    async def _choose(self, request: Seen) -> Reply:
-        if request.target == "/sdapi/v1/samplers":
-            return self.samplers
-        async with self.arrived:
-            self.seen.append(request)
-            self.arrived.notify_all()
+    async def stop(self) -> None:
+        for task in list(self._serving):
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    async def _answer(self, request: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        if request.target.endswith(SAMPLERS):
+            self.looks.append(request)
+            return await _send(self.samplers, reader, writer)
+        self.inside += 1
+        self.most_inside = max(self.most_inside, self.inside)
+        try:
+            async with self._arrived:
+                self.seen.append(request)
+                self._arrived.notify_all()
+            return await _send(self._choose(request), reader, writer)
+        finally:
+            self.inside -= 1
+
+    def _choose(self, request: Seen) -> Reply:
         if self.script:
             return self.script.pop(0)
         return self.standing if isinstance(self.standing, Reply) else self.standing(request)
 
 
 @asynccontextmanager
-async def open_scripted_a1111(upstream: ScriptedA1111 | None = None) -> AsyncIterator[ScriptedA1111]:
+async def open_scripted_a1111() -> AsyncIterator[ScriptedA1111]:
     """A ScriptedA1111 on a free port of loopback."""
-    upstream = upstream or ScriptedA1111()
+    upstream = ScriptedA1111()
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, limit=2**26)
     upstream.port = server.sockets[0].getsockname()[1]
     try:
         yield upstream
     finally:
         server.close()
+        await upstream.stop()
 
 
 async def _read_request(reader: asyncio.StreamReader, connection: int) -> Seen | None:
@@ -167,7 +199,7 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
     return body
 
 
-async def _send(reply: Reply, writer: asyncio.StreamWriter) -> bool:
+async def _send(reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
     """Send it; False when the connection is over."""
     if reply.gate:
         await reply.gate.wait()
@@ -176,12 +208,8 @@ async def _send(reply: Reply, writer: asyncio.StreamWriter) -> bool:
         return False
     if reply.mute:
         return False
-    if reply.raw is not None:
-        writer.write(reply.raw)
-    else:
-        body = reply.body if reply.cut is None else reply.body[: reply.cut]
-        if reply.chunked and reply.cut is None:
-            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
-        writer.write(reply.head() + body)
+    writer.write(reply.raw if reply.raw is not None else reply.head() + reply.sent_body())
     await writer.drain()
-    return reply.keep_alive and reply.cut is None
+    if reply.hang is not None:
+        await reader.read()
+    return reply.keep_alive and reply.cut is None and reply.hang is None
