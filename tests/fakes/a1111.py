@@ -199,10 +199,22 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
     return body
 
 
+async def _wait(gate: asyncio.Event, reader: asyncio.StreamReader) -> None:
+    """Until it opens. Raises ConnectionError when the client leaves before."""
+    opened, gone = asyncio.create_task(gate.wait()), asyncio.create_task(reader.read(1))
+    try:
+        await asyncio.wait({opened, gone}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        opened.cancel()
+        gone.cancel()
+    if not gate.is_set():
+        raise ConnectionError("The client left")
+
+
 async def _send(reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
     """Send it; False when the connection is over."""
     if reply.gate:
-        await reply.gate.wait()
+        await _wait(reply.gate, reader)
     if reply.reset:
         writer.transport.abort()
         return False

@@ -50,8 +50,10 @@ class RawClient:
         return await self.hear(head=data.startswith(b"HEAD "))
 
     async def hear(self, head: bool = False) -> Heard:
-        """Read one answer by its one Content-Length; the body of an answer to HEAD stays away."""
-        version, status, headers = await self._hear_head()
+        """Read one answer by its one Content-Length: 1xx is passed over, and to HEAD no body comes."""
+        status = 100
+        while status < 200:
+            version, status, headers = await self._hear_head()
         names = [name.lower() for name, _ in headers]
         assert "transfer-encoding" not in names
         assert names.count("content-length") == 1

@@ -36,7 +36,9 @@ def gradient(size: tuple[int, int] = (64, 48), mode: str = "RGB") -> Image.Image
     """Every pixel differs from its neighbours, in every mode."""
     width, height = size
     image = Image.new("RGB", size)
-    image.putdata([(x * 255 // width, y * 255 // height, (x * 7 + y * 3) % 256) for y in range(height) for x in range(width)])
+    image.putdata(
+        [(x * 255 // width, y * 255 // height, (x * 7 + y * 3) % 256) for y in range(height) for x in range(width)]
+    )
     return image if mode == "RGB" else image.convert(mode)
 
 
