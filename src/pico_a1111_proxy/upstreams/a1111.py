@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pico_a1111_proxy.upstreams import wire
 
 CHECK_SECONDS = 5.0
 CHECK_PATH = "/sdapi/v1/samplers"  # short on every server that has it, and outside A1111's line
+LARGEST_NUMBER = 1e15  # steps or seconds
 PROGRESS_PATH = "/sdapi/v1/progress"
 
 
@@ -29,6 +31,11 @@ class Credentials:
     username: str
     password: str
 
+    @property
+    def authorization(self) -> str:
+        """The header of Basic authentication."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
+
 
 class A1111:
     """A web UI at `base_url`, without its trailing slash. Made by `open_a1111`."""
@@ -36,9 +43,7 @@ class A1111:
     def __init__(self, session: aiohttp.ClientSession, base_url: str, credentials: Credentials | None) -> None:
         self._session = session
         self._base_url = base_url
-        self._auth = (
-            aiohttp.BasicAuth(credentials.username, credentials.password, encoding="utf-8") if credentials else None
-        )
+        self._authorization = credentials.authorization if credentials else None
 
     async def generate(self, job: Job) -> Generation:
         """POST the job's body as it is, once. Raises UpstreamError."""
@@ -97,13 +102,13 @@ class A1111:
             yield Finding("connection", False, f"{host}:{port}: {error.detail}. {_LISTEN}")
             return
         yield Finding("connection", True, f"something answers at {host}:{port}")
-        for finding in _judge(answer, self._auth is not None):
+        for finding in _judge(answer, self._authorization is not None):
             yield finding
 
     async def _call(self, method: str, path: str, body: bytes | None = None) -> Answer:
         # Already encoded: the query goes up as the client wrote it.
         url = yarl.URL(self._base_url + path, encoded=True)
-        return await wire.call(self._session, method, url, body, self._auth)
+        return await wire.call(self._session, method, url, body, self._authorization)
 
 
 @asynccontextmanager
@@ -113,9 +118,7 @@ async def open_a1111(base_url: str, credentials: Credentials | None, seconds: fl
         yield A1111(session, base_url, credentials)
 
 
-_NO_ANSWER = (
-    "{host}:{port} does not answer. Is the computer on, in this network, and its firewall open for that port?"
-)
+_NO_ANSWER = "{host}:{port} does not answer. Is the computer on, in this network, and its firewall open for that port?"
 _LISTEN = "Start the web UI with --listen --api and compare the port with the one it prints"
 
 
@@ -144,4 +147,7 @@ def _judge(answer: Answer, had_credentials: bool) -> list[Finding]:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+    """A number of the upstream's; 0 for what is none, for NaN and for what is beyond all reason."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER:
+        return float(value)
+    return 0.0

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 import aiohttp
 import yarl
@@ -28,6 +30,9 @@ MAX_ANSWER_BYTES = 256 * 2**20  # sixteen pictures of 2048 by 2048 fit; an endle
 USER_AGENT = f"pico-a1111-proxy/{version('pico-a1111-proxy')}"
 
 UNAVAILABLE = "Upstream A1111 service unavailable"
+NO_HTTP = "It answered with something that is no HTTP"
+
+_PLACE = re.compile(r"(?<!\w)(/\w|[A-Za-z]:\\|\w+://)")  # how a path or an address begins
 
 # RFC 9110, 7.6.1, and what says how the body was written: aiohttp has undone that by now.
 _NOT_PASSED_ON = frozenset(
@@ -73,17 +78,19 @@ async def call(
     method: str,
     url: yarl.URL,
     body: bytes | None = None,
-    auth: aiohttp.BasicAuth | None = None,
+    authorization: str | None = None,
 ) -> Answer:
     """Send one request, follow no redirect, read the whole answer whatever its status.
 
     Raises UpstreamTimeout, UpstreamUnavailable, UpstreamNonsense.
     """
-    headers = {"Content-Type": "application/json"} if body is not None else None
+    headers = {"Content-Type": "application/json"} if body is not None else {}
+    if authorization:
+        headers["Authorization"] = authorization
+    # As a file, since aiohttp writes bytes of over a megabyte in one go and warns that it does.
+    data = io.BytesIO(body) if body is not None else None
     try:
-        async with session.request(
-            method, url, data=body, headers=headers, auth=auth, allow_redirects=False
-        ) as response:
+        async with session.request(method, url, data=data, headers=headers, allow_redirects=False) as response:
             return Answer(response.status, _passed_on(response), await _read(response))
     except UpstreamError:
         raise
@@ -100,6 +107,8 @@ def accept(answer: Answer) -> Answer:
     status = answer.status
     if status == 200:
         return answer
+    if not 200 <= status < 600:
+        raise UpstreamUnavailable(UNAVAILABLE, NO_HTTP)
     if status == 401:
         raise UpstreamUnauthorized(
             "Invalid A1111 credentials", "A1111_USERNAME and A1111_PASSWORD are not those of --api-auth", answer
@@ -110,7 +119,8 @@ def accept(answer: Answer) -> Answer:
         words = f"It answered {status}{_reason(answer)}"
         raise UpstreamUnavailable(UNAVAILABLE, words, answer)
     if 300 <= status < 400:
-        raise UpstreamUnavailable(UNAVAILABLE, "It redirects elsewhere: check A1111_BASE_URL", answer)
+        # Without the answer, whose Location would show a client where the upstream is.
+        raise UpstreamUnavailable(UNAVAILABLE, "It redirects elsewhere: check A1111_BASE_URL")
     raise UpstreamNonsense(f"The upstream answered {status} where a picture was expected", answer=answer)
 
 
@@ -127,7 +137,7 @@ def explain(error: BaseException) -> str:
         return "It refuses connections: is it running?" if refused else "It can't be reached"
     if isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError)):
         return "It hung up before the answer was complete"
-    return "It answered with something that is no HTTP"
+    return NO_HTTP
 
 
 def _reason(answer: Answer) -> str:
@@ -145,10 +155,20 @@ def _reason(answer: Answer) -> str:
     detail = document.get("detail") or document.get("message") or document.get("error")
     if answer.status == 404 and detail == "Not Found":
         return ": Not Found (was it started with --api?)"
-    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
-        field = ".".join(str(part) for part in detail[0].get("loc", ())[1:])
-        detail = f"{field}: {detail[0].get('msg', '')}"
-    return f": {detail[:200]}" if isinstance(detail, str) and detail.isprintable() else ""
+    if isinstance(detail, list):
+        detail = _first_fault(detail)
+    if not isinstance(detail, str) or not detail.isprintable() or _PLACE.search(detail):
+        return ""
+    return f": {detail[:200]}"
+
+
+def _first_fault(faults: list[Any]) -> str | None:
+    """FastAPI's list of what is wrong with a request: the first one, with the name of its field."""
+    fault = faults[0] if faults else None
+    if not isinstance(fault, dict) or not isinstance(fault.get("loc"), list) or not isinstance(fault.get("msg"), str):
+        return None
+    field = ".".join(map(str, fault["loc"][1:]))
+    return f"{field}: {fault['msg']}" if field else str(fault["msg"])
 
 
 def _passed_on(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,213 @@
+"""A1111's request fields: their kinds and defaults, read from a body as leniently as A1111 reads them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from pico_a1111_proxy.answers import Answer
+from pico_a1111_proxy.errors import UpstreamRejected
+from pico_a1111_proxy.jobs import Route, read_json
+
+# Name and default by kind, in A1111's order within each. A default of None is A1111's own null.
+_COMMON: dict[str, dict[str, Any]] = {
+    "str": {
+        "prompt": "",
+        "negative_prompt": "",
+        "sampler_name": None,
+        "sampler_index": "Euler",
+        "scheduler": None,
+        "refiner_checkpoint": None,
+        "script_name": None,
+        "force_task_id": None,
+        "infotext": None,
+    },
+    "int": {
+        "seed": -1,
+        "subseed": -1,
+        "seed_resize_from_h": -1,
+        "seed_resize_from_w": -1,
+        "batch_size": 1,
+        "n_iter": 1,
+        "steps": 50,
+        "width": 512,
+        "height": 512,
+    },
+    "float": {
+        "subseed_strength": 0.0,
+        "cfg_scale": 7.0,
+        "eta": None,
+        "s_min_uncond": None,
+        "s_churn": None,
+        "s_tmax": None,
+        "s_tmin": None,
+        "s_noise": None,
+        "refiner_switch_at": None,
+    },
+    "bool": {
+        "restore_faces": None,
+        "tiling": None,
+        "do_not_save_samples": False,
+        "do_not_save_grid": False,
+        "override_settings_restore_afterwards": True,
+        "disable_extra_networks": False,
+        "send_images": True,
+        "save_images": False,
+    },
+    "strings": {"styles": None},
+    "list": {"script_args": []},
+    "dict": {"override_settings": None, "comments": None, "alwayson_scripts": {}},
+}
+
+_OF_ROUTE: dict[Route, dict[str, dict[str, Any]]] = {
+    "txt2img": {
+        "str": {
+            "hr_upscaler": None,
+            "hr_checkpoint_name": None,
+            "hr_sampler_name": None,
+            "hr_scheduler": None,
+            "hr_prompt": "",
+            "hr_negative_prompt": "",
+            "firstpass_image": None,
+        },
+        "int": {
+            "firstphase_width": 0,
+            "firstphase_height": 0,
+            "hr_second_pass_steps": 0,
+            "hr_resize_x": 0,
+            "hr_resize_y": 0,
+        },
+        "float": {"denoising_strength": None, "hr_scale": 2.0},
+        "bool": {"enable_hr": False},
+    },
+    "img2img": {
+        "str": {"mask": None, "latent_mask": None},
+        "int": {
+            "resize_mode": 0,
+            "mask_blur_x": 4,
+            "mask_blur_y": 4,
+            "mask_blur": None,
+            "inpainting_fill": 0,
+            "inpaint_full_res_padding": 0,
+            "inpainting_mask_invert": 0,
+        },
+        "float": {"denoising_strength": 0.75, "image_cfg_scale": None, "initial_noise_multiplier": None},
+        "bool": {"mask_round": True, "inpaint_full_res": True, "include_init_images": False},
+        "list": {"init_images": None},
+    },
+}
+
+
+class _Unreadable(Exception):
+    """A value is of a wrong kind; holds A1111's words and its name for the fault."""
+
+
+def read_fields(route: Route, body: bytes) -> dict[str, Any]:
+    """Every field of `route` with its value from `body`, or its default where that is absent or null.
+
+    Unknown fields are dropped. Raises UpstreamRejected with A1111's own 422 where a value is of a wrong kind.
+    """
+    document = read_json(body)
+    if not isinstance(document, dict):
+        refuse(_body_fault(body))
+    fields: dict[str, Any] = {}
+    faults = []
+    for group in (_COMMON, _OF_ROUTE[route]):
+        for kind, defaults in group.items():
+            for name, default in defaults.items():
+                value = document.get(name)
+                try:
+                    fields[name] = default if value is None else _KINDS[kind](value)
+                except _Unreadable as error:
+                    words, fault = error.args
+                    faults.append({"loc": ["body", name], "msg": words, "type": fault})
+    if faults:
+        refuse(*faults)
+    return fields
+
+
+def refuse(*faults: dict[str, Any]) -> NoReturn:
+    """Raise UpstreamRejected as A1111 does: status 422, and each fault with `loc`, `msg` and `type`."""
+    first = faults[0]
+    sentence = ": ".join([*map(str, first["loc"][1:]), first["msg"]])
+    raise UpstreamRejected(sentence, answer=json_answer({"detail": list(faults)}, 422))
+
+
+def json_answer(document: Any, status: int = 200) -> Answer:
+    """An answer that holds `document` as JSON, in ASCII: a prompt may hold what UTF-8 can't."""
+    return Answer(status, (("Content-Type", "application/json"),), json.dumps(document).encode("ascii"))
+
+
+def _body_fault(body: bytes) -> dict[str, Any]:
+    if not body.strip() or body.strip() == b"null":
+        return {"loc": ["body"], "msg": "field required", "type": "value_error.missing"}
+    try:
+        json.loads(body)
+    except json.JSONDecodeError as error:
+        return {"loc": ["body", error.pos], "msg": error.msg, "type": "value_error.jsondecode"}
+    except (ValueError, RecursionError):
+        return {"loc": ["body", 0], "msg": "it can't be read", "type": "value_error.jsondecode"}
+    return {"loc": ["body"], "msg": "value is not a valid dict", "type": "type_error.dict"}
+
+
+def _read_int(value: Any) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise _Unreadable("value is not a valid integer", "type_error.integer") from None
+
+
+def _read_float(value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):  # A1111 takes it, and then can't write its answer
+        raise _Unreadable("value is not a valid float", "type_error.float")
+    return number
+
+
+_TRUE = (True, 1, "1", "on", "t", "true", "y", "yes")
+_FALSE = (False, 0, "0", "off", "f", "false", "n", "no")
+
+
+def _read_bool(value: Any) -> bool:
+    plain = value.lower() if isinstance(value, str) else value
+    if plain in _TRUE or plain in _FALSE:
+        return plain in _TRUE
+    raise _Unreadable("value could not be parsed to a boolean", "type_error.bool")
+
+
+def _read_str(value: Any) -> str:
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    raise _Unreadable("str type expected", "type_error.str")
+
+
+def _read_strings(value: Any) -> list[str]:
+    return [_read_str(item) for item in _read_list(value)]
+
+
+def _read_list(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    raise _Unreadable("value is not a valid list", "type_error.list")
+
+
+def _read_dict(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise _Unreadable("value is not a valid dict", "type_error.dict")
+
+
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "str": _read_str,
+    "int": _read_int,
+    "float": _read_float,
+    "bool": _read_bool,
+    "strings": _read_strings,
+    "list": _read_list,
+    "dict": _read_dict,
+}

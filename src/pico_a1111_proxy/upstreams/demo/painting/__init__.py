@@ -1,0 +1,1 @@
+"""The demo painter's art: a prompt and a seed become a picture, by rules and noise alone."""
