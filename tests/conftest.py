@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+
 from fakes.a1111 import ScriptedA1111, open_scripted_a1111
+from pico_a1111_proxy.logs import set_up_logs
 from service import Service, open_service
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs() -> None:
+    # As the service logs: structlog's own default draws every local variable of a traceback.
+    set_up_logs("json", debug=False)
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +31,7 @@ async def _service(_upstream: ScriptedA1111) -> AsyncIterator[Service]:
 
 @pytest.fixture(scope="session")
 async def _impatient(_upstream: ScriptedA1111) -> AsyncIterator[Service]:
-    async with open_service(a1111_base_url=_upstream.url, a1111_timeout=0.3) as service:
+    async with open_service(a1111_base_url=_upstream.url, a1111_timeout=0.2) as service:
         yield service
 
 
@@ -42,5 +50,5 @@ async def service(_service: Service, upstream: ScriptedA1111) -> Service:
 
 @pytest.fixture
 async def impatient(_impatient: Service, upstream: ScriptedA1111) -> Service:
-    """The same, with an A1111_TIMEOUT of 0.3 seconds."""
+    """The same, with an A1111_TIMEOUT of 0.2 seconds."""
     return _impatient

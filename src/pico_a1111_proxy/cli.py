@@ -12,7 +12,16 @@ from typing import Any, TypeVar
 
 import click
 
-from pico_a1111_proxy.displays import DISPLAYS, DITHERS, FITS, MAX_SIDE, ROTATIONS, Display, default_display
+from pico_a1111_proxy.displays import (
+    DISPLAYS,
+    DITHERS,
+    FITS,
+    MAX_SIDE,
+    ROTATIONS,
+    Display,
+    default_display,
+    is_colour,
+)
 from pico_a1111_proxy.errors import PictureError
 from pico_a1111_proxy.frames import convert as convert_picture
 from pico_a1111_proxy.frames import preview as preview_frame
@@ -64,6 +73,7 @@ def doctor() -> None:
     settings = _settings()
 
     async def walk() -> bool:
+        """Print each finding as it comes; say whether all were good."""
         good = True
         async for finding in examine(settings):
             good = finding.good
@@ -149,8 +159,8 @@ def _serve(host: str | None, port: int | None, **overrides: Any) -> None:
 
 
 def _greet(settings: Settings, port: int) -> None:
-    host = settings.service_host
-    address = f"http://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}"  # noqa: S104
+    host = "localhost" if settings.service_host in ("0.0.0.0", "::") else settings.service_host  # noqa: S104
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     if settings.a1111_base_url == DEMO_URL:
         click.echo("DEMO: the built-in painter draws. Set A1111_BASE_URL in .env to use a real A1111.\n")
     if settings.set_in_vain:
@@ -171,7 +181,7 @@ def _display(options: dict[str, Any]) -> Display:
     given = {name: value for name, value in options.items() if value is not None and name != "display"}
     if "rotate" in given:
         given["rotate"] = int(given["rotate"])
-    if "background" in given and not _is_colour(given["background"]):
+    if "background" in given and not is_colour(given["background"]):
         raise click.BadParameter(f"{given['background']!r} is not a colour such as #000000", param_hint="--background")
     if options["display"] == "default":
         settings = _settings()
@@ -181,27 +191,38 @@ def _display(options: dict[str, Any]) -> Display:
     return replace(display, **given)
 
 
-def _is_colour(text: str) -> bool:
-    return len(text) == 7 and text[0] == "#" and all(c in "0123456789abcdefABCDEF" for c in text[1:])
-
-
 def _for_each(sources: tuple[str, ...], target: str, suffix: str, work: Callable[[bytes], bytes]) -> None:
     """Do `work` on every source; one that fails is told and does not stop the others."""
-    folder = Path(target) if len(sources) > 1 or target.endswith("/") or Path(target).is_dir() else None
-    if folder and not folder.is_dir():
-        raise click.UsageError(f"{target} is not a folder, and there are several files to write")
+    targets = _targets(sources, target, suffix)
     failed = 0
-    with click.progressbar(sources, file=sys.stderr, hidden=len(sources) == 1, label="Converting") as bar:
-        for source in bar:
+    with click.progressbar(targets, file=sys.stderr, hidden=len(targets) == 1, label="Converting") as bar:
+        for source, into in zip(sources, bar, strict=True):
             try:
-                data = work(_read(source))
-                _write(str(folder / (Path(source).stem + suffix)) if folder else target, data)
-            except (PictureError, OSError) as error:
+                _write(into, work(_read(source)))
+            except PictureError as error:
                 failed += 1
-                why = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else error
-                click.echo(f"{source}: {why}", err=True)
+                click.echo(f"{source}: {error}", err=True)
+            except OSError as error:
+                failed += 1
+                click.echo(f"{error.filename or source}: {error.strerror or error}", err=True)
     if failed:
         sys.exit(1)
+
+
+def _targets(sources: tuple[str, ...], target: str, suffix: str) -> list[str]:
+    """Where each source goes. Raises UsageError where something would be lost."""
+    if len(sources) == 1 and not target.endswith("/") and not Path(target).is_dir():
+        targets = [target]
+    elif Path(target).is_dir():
+        targets = [str(Path(target) / (Path(source).stem + suffix)) for source in sources]
+    else:
+        raise click.UsageError(f"There is no folder {target} for what is to be written")
+    files = [Path(file).resolve() for file in targets if file != PIPE]
+    if len(set(files)) < len(files):
+        raise click.UsageError("Two of the files would get the same name")
+    if set(files) & {Path(source).resolve() for source in sources if source != PIPE}:
+        raise click.UsageError("A file would be written over itself")
+    return targets
 
 
 def _read(source: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -47,6 +48,11 @@ class Display:
         """The background as three values from 0 to 255."""
         red, green, blue = bytes.fromhex(self.background[1:])
         return red, green, blue
+
+
+def is_colour(text: str) -> bool:
+    """Whether it is written `#rrggbb`."""
+    return re.fullmatch("#[0-9a-fA-F]{6}", text) is not None
 
 
 def default_display(width: int, height: int, invert: bool) -> Display:

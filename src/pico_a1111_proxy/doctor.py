@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 from pico_a1111_proxy.errors import ProxyError
 from pico_a1111_proxy.jobs import Job
-from pico_a1111_proxy.proxy import Finding
+from pico_a1111_proxy.proxy import Finding, develop
 from pico_a1111_proxy.settings import Settings
-from pico_a1111_proxy.wiring import open_service
+from pico_a1111_proxy.wiring import displays, open_upstream
 
 # The smallest that every known server draws as asked.
 _TINY = b'{"prompt": "a red circle", "steps": 1, "width": 64, "height": 64, "seed": 1}'
@@ -16,17 +16,16 @@ _TINY = b'{"prompt": "a red circle", "steps": 1, "width": 64, "height": 64, "see
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Yield what is found, in order, up to the first thing that is wrong."""
-    async with open_service(settings) as service:
-        async for finding in service.proxy.upstream.examine():
+    async with open_upstream(settings) as upstream:
+        async for finding in upstream.examine():
             yield finding
             if not finding.good:
                 return
-        job = Job("txt2img", _TINY, service.displays["default"])
+        job = Job("txt2img", _TINY, displays(settings)["default"])
         try:
-            rendering = await service.proxy.render(job)
+            frame = develop(job, await upstream.generate(job)).frames[0]
         except ProxyError as error:
             detail = "" if error.detail == str(error) else f" ({error.detail})"
             yield Finding("picture", False, f"{error}{detail}")
             return
-        frame = rendering.frames[0]
         yield Finding("picture", True, f"drawn, and made a frame of {len(frame.data)} bytes")

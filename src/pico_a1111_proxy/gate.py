@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -36,10 +37,13 @@ class Gate:
 
     @asynccontextmanager
     async def enter(self) -> AsyncIterator[None]:
-        """Wait for a place and hold it. Raises QueueFull or ShuttingDown at once, without waiting."""
+        """Wait for a place and hold it.
+
+        Raises QueueFull at once, and ShuttingDown at once or while waiting in line.
+        """
         if self._closed:
             raise ShuttingDown("The service is shutting down", self.retry_after())
-        if self.inside >= self.places or self._waiters:
+        if self.inside >= self.places:
             await self._wait()
         else:
             self.inside += 1
@@ -61,7 +65,7 @@ class Gate:
     def retry_after(self) -> int:
         """Whole seconds after which a newcomer would probably find room."""
         seconds = (self.waiting + 1) / self.places * self._job_seconds
-        return int(min(max(1.0, seconds + 0.999), LONGEST_RETRY_SECONDS))
+        return min(max(1, math.ceil(seconds)), LONGEST_RETRY_SECONDS)
 
     async def _wait(self) -> None:
         if len(self._waiters) >= self.line:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import orjson
 import pybase64
 
 from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.displays import Display
-from pico_a1111_proxy.errors import UpstreamNonsense
+from pico_a1111_proxy.errors import PictureError, UpstreamNonsense
 from pico_a1111_proxy.frames import Frame
 from pico_a1111_proxy.pictures import kind_of
 
@@ -88,19 +88,18 @@ class Generation:
     def first(self) -> int:
         """Index of the first image that is no grid; 0 where the upstream does not say."""
         index = self.info.get("index_of_first_image")
-        if isinstance(index, int) and 0 <= index < len(self.images):
-            return int(index)
-        return 0
+        return index if _is_number(index) and 0 <= index < len(self.images) else 0
 
     @cached_property
     def pictures(self) -> tuple[int, ...]:
         """Indices of the images that are pictures: A1111's extensions put paths and videos there too."""
-        return tuple(i for i, image in enumerate(self.images) if _looks_like_picture(image))
+        return tuple(i for i, image in enumerate(self.images) if looks_like_picture(image))
 
     def picture(self, index: int) -> bytes:
-        """The encoded picture at `index`, which must be one of `pictures`."""
+        """The encoded picture at `index`, which must be one of `pictures`. Raises PictureError."""
         data = decode_base64(self.images[index])
-        assert data is not None, "the index of a picture"
+        if data is None:  # only its first characters were looked at so far
+            raise PictureError("Failed to process image: its base64 is damaged")
         return data
 
     def seed(self, index: int) -> int | None:
@@ -110,7 +109,7 @@ class Generation:
         seed = self.info.get("seed")
         if isinstance(seeds, list) and 0 <= nth < len(seeds):
             seed = seeds[nth]
-        return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
+        return seed if _is_number(seed) else None
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,12 @@ def _read_info(info: Any) -> dict[str, Any]:
     return info if isinstance(info, dict) else {}
 
 
-def _looks_like_picture(image: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def looks_like_picture(image: Any) -> bool:
+    """Whether it is a text whose first characters are base64 of a picture we know."""
     if not isinstance(image, str):
         return False
     start = image.find(",") + 1 if image.startswith("data:") else 0

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Literal
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from dotenv.parser import parse_stream
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pico_a1111_proxy.displays import MAX_SIDE
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 DEMO_URL = "demo:"
 
@@ -46,23 +51,45 @@ class SettingsError(Exception):
 
 def _check_base_url(text: str) -> str:
     """A web UI's address, with or without a sub-path, or `demo:`; the trailing slash is dropped."""
-    if text == DEMO_URL:
-        return text
+    text = text.strip()
+    if text.lower() in (DEMO_URL, DEMO_URL.rstrip(":")):
+        return DEMO_URL
+    if "@" in text:  # first of all, so that no other message repeats them
+        raise ValueError("holds no credentials: they go into A1111_USERNAME and A1111_PASSWORD")
     if "," in text:
         raise ValueError("takes one upstream in this version")
     if "://" not in text:
-        raise ValueError(f"starts with http:// or https://, as in http://{text or '192.168.1.100:7860'}")
-    parts = urlsplit(text)
+        raise ValueError(f"starts with http:// or https://, as in http://{text.lstrip('/')}")
+    if "?" in text or "#" in text:
+        raise ValueError("ends before any ? or #")
+    no_host = ValueError("names a host and perhaps a port, as in http://192.168.1.100:7860")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+        (parts.hostname or "").encode("idna")  # as the resolver will
+    except ValueError as error:
+        raise no_host from error
     if parts.scheme not in ("http", "https"):
         raise ValueError("starts with http:// or https://")
-    if not parts.hostname or any(c.isspace() for c in text):
-        raise ValueError("names a host, as in http://192.168.1.100:7860")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("holds no credentials: they go into A1111_USERNAME and A1111_PASSWORD")
-    if parts.query or parts.fragment:
-        raise ValueError("ends before any ? or #")
-    _ = parts.port  # raises ValueError for one that is no port
+    if not parts.hostname or port == 0 or any(c.isspace() for c in text):
+        raise no_host
     return text.rstrip("/")
+
+
+def _check_username(text: str | None) -> str | None:
+    if text and ":" in text:
+        raise ValueError("can't hold a colon")
+    return text
+
+
+def _check_keys(keys: SecretStr | None) -> SecretStr | None:
+    if keys and not _split(keys):
+        raise ValueError("holds no key")  # else the service would be open, and its owner believe it closed
+    return keys
+
+
+def _split(keys: SecretStr) -> tuple[str, ...]:
+    return tuple(key.strip() for key in keys.get_secret_value().split(",") if key.strip())
 
 
 def _lower(value: object) -> object:
@@ -79,18 +106,22 @@ Choice = BeforeValidator(_lower)
 class Settings(BaseSettings):
     """Every knob, named as its environment variable in lower case; an empty value counts as not set."""
 
-    model_config = SettingsConfigDict(env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(env_file_encoding="utf-8-sig", env_ignore_empty=True, extra="ignore")
 
     a1111_base_url: Annotated[str, AfterValidator(_check_base_url)] = Field(
         DEMO_URL, description="address of the web UI, such as http://192.168.1.100:7860; demo: draws without one"
     )
-    a1111_username: str | None = Field(None, description="user of the web UI's --api-auth")
-    a1111_password: SecretStr | None = Field(None, description="its password")
+    a1111_username: Annotated[str | None, AfterValidator(_check_username)] = Field(
+        None, description="user of the web UI's --api-auth"
+    )
+    a1111_password: SecretStr | None = Field(None, validate_default=True, description="its password")
     a1111_timeout: float = Field(60, gt=0, le=86400, description="seconds that a generation may take")
 
     service_host: str = Field("0.0.0.0", description="address to listen on")  # noqa: S104 - Picos must reach it
     service_port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    service_api_key: SecretStr | None = Field(None, description="keys that clients must send, comma-separated")
+    service_api_key: Annotated[SecretStr | None, AfterValidator(_check_keys)] = Field(
+        None, description="keys that clients must send, comma-separated"
+    )
     debug_mode: bool = Field(False, description="log requests and answers, secrets and pictures left out")
     log_format: Annotated[Literal["console", "json"], Choice] = Field("console", description="console or json")
 
@@ -124,13 +155,13 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(None, description="Redis of a fleet")
     fleet: Annotated[Literal["off", "celery"], Choice] = Field("off", description="off or celery")
 
-    @model_validator(mode="after")
-    def _check_credentials(self) -> Settings:
-        if (self.a1111_username is None) != (self.a1111_password is None):
-            raise ValueError("A1111_USERNAME and A1111_PASSWORD go together")
-        if self.a1111_username and ":" in self.a1111_username:
-            raise ValueError("A1111_USERNAME can't hold a colon")
-        return self
+    @field_validator("a1111_password")
+    @classmethod
+    def _check_credentials(cls, password: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        username = info.data.get("a1111_username", password)  # a wrong one has been told
+        if (username is None) != (password is None):
+            raise ValueError("goes together with A1111_USERNAME")
+        return password
 
     @property
     def set_in_vain(self) -> list[str]:
@@ -143,40 +174,62 @@ class Settings(BaseSettings):
     @property
     def api_keys(self) -> tuple[str, ...]:
         """The keys that clients may send; empty means that none is asked for."""
-        text = self.service_api_key.get_secret_value() if self.service_api_key else ""
-        return tuple(key.strip() for key in text.split(",") if key.strip())
+        return _split(self.service_api_key) if self.service_api_key else ()
 
 
 def read_settings(env_file: str | None = ".env", **overrides: object) -> Settings:
     """Read the environment and `env_file`. Raises SettingsError, which names every wrong setting."""
     faults: list[str] = []
-    settings = None
+    try:
+        faults += _strange_lines(env_file)
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        faults.append(f"{env_file} can't be read: {why}")
+        env_file = None
     try:
         settings = Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg, arg-type]
     except ValidationError as error:
-        faults += [_describe(fault["loc"], fault["msg"]) for fault in error.errors(include_input=False)]
-    except (OSError, UnicodeDecodeError) as error:
-        faults.append(f"{env_file} can't be read: {error.__class__.__name__}")
-    else:
-        faults += _misspelt(env_file)
-    if settings is None or faults:
+        faults += map(_describe, error.errors(include_input=False))
+    if faults:
         lines = "".join(f"\n  {fault}" for fault in faults)
         raise SettingsError(f"{len(faults)} wrong setting{'s' * (len(faults) > 1)}:{lines}")
     return settings
 
 
-def _describe(location: tuple[int | str, ...], message: str) -> str:
-    message = message.removeprefix("Value error, ")
-    name = ".".join(map(str, location)).upper()
-    return f"{name}: {message}" if name else message
+# It would warn of every strange line, twice and in its own words; ours are in the message.
+logging.getLogger("dotenv.main").setLevel(logging.ERROR)
+
+# What pydantic says in a programmer's words, by its own names of the faults.
+_PLAIN_WORDS = {
+    "bool_parsing": "is true or false",
+    "float_parsing": "is a number",
+    "int_parsing": "is a whole number",
+    "greater_than": "is more than {gt:g}",
+    "greater_than_equal": "is at least {ge:g}",
+    "less_than_equal": "is at most {le:g}",
+    "literal_error": "is {expected}",
+}
 
 
-def _misspelt(env_file: str | None) -> list[str]:
-    """Names in the file that are nearly one of ours: a typo there would be silent otherwise."""
+def _describe(fault: ErrorDetails) -> str:
+    name = ".".join(map(str, fault["loc"])).upper()
+    words = _PLAIN_WORDS.get(fault["type"])
+    message = words.format(**fault.get("ctx", {})) if words else fault["msg"].removeprefix("Value error, ")
+    return f"{name}: {message}"
+
+
+def _strange_lines(env_file: str | None) -> list[str]:
+    """Lines of the file that are no setting, or whose name is nearly one of ours: both would be silent otherwise."""
+    if env_file is None or not Path(env_file).is_file():
+        return []
     known = [name.upper() for name in Settings.model_fields]
     faults = []
-    for name in dotenv_values(env_file) if env_file else ():
-        close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.85)
-        if name.upper() not in known and close:
-            faults.append(f"{name}: no such setting; {close[0]} is meant?")
+    with Path(env_file).open(encoding="utf-8-sig") as lines:
+        for line in parse_stream(lines):
+            name = (line.key or "").upper()
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+            if line.error:
+                faults.append(f"{env_file}, line {line.original.line}: is not NAME=value")
+            elif name not in known and close:
+                faults.append(f"{line.key}: no such setting; {close[0]} is meant?")
     return faults

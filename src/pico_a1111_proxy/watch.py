@@ -41,5 +41,10 @@ class Watch:
 
     async def _run(self) -> None:
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except Exception:
+                # A bug must not leave an old condition standing, and nobody looking any more.
+                log.exception("surprise")
+                self.condition = None
             await asyncio.sleep(self._every_seconds)

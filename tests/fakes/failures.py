@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import gzip
 import socket
 import struct
 import zlib
@@ -47,7 +47,7 @@ CUT_OFF: dict[str, Reply] = {
     "hangs up in a chunk": raw("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\nff\n{"),
     "hangs up between chunks": replace(answer(png()), chunked=True, cut=60),
     "hangs up in a gzip": Reply(
-        body=zlib.compress(answer(png()).body, wbits=31), headers=(JSON, ("content-encoding", "gzip")), cut=40
+        body=gzip.compress(answer(png()).body), headers=(JSON, ("content-encoding", "gzip")), cut=40
     ),
 }
 
@@ -181,6 +181,7 @@ IN_TROUBLE: dict[str, Reply] = {
     "sd.cpp crashed": said({"error": "server_error", "message": "ggml_assert"}, 500),
     "a gateway without upstream": Reply(502, b"<html><h1>502 Bad Gateway</h1>nginx/1.22 at /etc/nginx</html>", (HTML,)),
     "a gateway that waited": Reply(504, b"<html><h1>504 Gateway Time-out</h1></html>", (HTML,)),
+    "words in place of a name": said({"error": "no file /home/me/models/a.ckpt"}, 500),
     "an odd number": Reply(599, b"?", ()),
 }
 
@@ -204,10 +205,6 @@ SLOW: dict[str, Any] = {
     "stops in the body": lambda: replace(answer(png()), hang=60),
     "stops in a chunk": lambda: replace(answer(png()), hang=60, chunked=True),
 }
-
-
-def document(reply: Reply) -> Any:
-    return json.loads(reply.body)
 
 
 @contextmanager

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pico_a1111_proxy.jobs import read_json
+from pico_a1111_proxy.jobs import looks_like_picture, read_json
 from pico_a1111_proxy.web.errors import CLIENT_LEFT, error_response
 
 log = structlog.get_logger("access")
 
-LONGEST_SHOWN = 200  # characters of a text in the debug log; longer ones are pictures
+LONGEST_SHOWN = 200  # characters of a text in the debug log
+DEEPEST_SHOWN = 20  # levels of a JSON value there
 KEPT_BYTES = 2**20  # of a body, for the debug log
-_SECRET_WORDS = ("authorization", "api-key", "api_key", "cookie", "password", "token", "secret", "auth")
+# In the name of a field or header. A Referer may hold a key in its query.
+_SECRET_WORDS = ("auth", "key", "cookie", "password", "passwd", "token", "secret", "referer")
+_LOGIN = re.compile(r"//[^/@\s]*@")
 
 
 class AccessLog:
@@ -61,14 +66,13 @@ class _Exchange:
         self._debug = debug
         self._started = time.perf_counter()
         self._answer_headers = Headers()
-        self._bytes = 0
-        self._asked = b""
-        self._answered = b""
+        self._asked = _Body()
+        self._answered = _Body()
 
     async def receive(self) -> Message:
         message = await self._receive()
-        if self._debug and message["type"] == "http.request":
-            self._asked += message.get("body", b"")[: KEPT_BYTES - len(self._asked)]
+        if message["type"] == "http.request":
+            self._asked.add(message.get("body", b""), self._debug)
         return message
 
     async def send(self, message: Message) -> None:
@@ -76,10 +80,7 @@ class _Exchange:
             self.status = message["status"]
             self._answer_headers = Headers(raw=message["headers"])
         elif message["type"] == "http.response.body":
-            body = message.get("body", b"")
-            self._bytes += len(body)
-            if self._debug:
-                self._answered += body[: KEPT_BYTES - len(self._answered)]
+            self._answered.add(message.get("body", b""), self._debug)
         await self._send(message)
 
     def tell(self) -> None:
@@ -91,29 +92,45 @@ class _Exchange:
         log.info(
             "request",
             method=self._scope["method"],
-            path=self._scope["path"],
+            path=quote(self._scope["path"], safe="/:@!$&'()*+,;=~"),  # no line feeds and no terminal's commands
             status=self.status or CLIENT_LEFT,
             ms=round((time.perf_counter() - self._started) * 1000, 1),
-            bytes=self._bytes,
+            bytes=self._answered.size,
             cache=self._answer_headers.get("x-cache", "-"),
         )
 
 
-def redact(value: Any, name: str = "") -> Any:
-    """A copy of a JSON value that can be logged: secrets blanked, long texts (pictures) only measured."""
-    if isinstance(value, dict):
-        return {key: redact(item, str(key)) for key, item in value.items()}
-    if isinstance(value, list):
-        return [redact(item, name) for item in value]
+class _Body:
+    """How long a body is, and for the debug log its first bytes."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.start = b""
+
+    def add(self, chunk: bytes, keep: bool) -> None:
+        self.size += len(chunk)
+        if keep:
+            self.start += chunk[: KEPT_BYTES - len(self.start)]
+
+
+def redact(value: Any, name: str = "", depth: int = 0) -> Any:
+    """A copy of a JSON value that can be logged: secrets blanked, pictures and long texts only measured."""
     if value and any(word in name.lower() for word in _SECRET_WORDS):
         return "***"
-    if isinstance(value, str) and len(value) > LONGEST_SHOWN:
-        return f"<{len(value)} characters>"
+    if isinstance(value, (dict, list)) and depth == DEEPEST_SHOWN:
+        return "..."
+    if isinstance(value, dict):
+        return {key: redact(item, str(key), depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [redact(item, name, depth + 1) for item in value]
+    if isinstance(value, str):
+        unshown = len(value) > LONGEST_SHOWN or looks_like_picture(value)
+        return f"<{len(value)} characters>" if unshown else _LOGIN.sub("//***@", value)
     return value
 
 
-def _describe(body: bytes, headers: Headers) -> Any:
-    if "json" not in headers.get("content-type", "json"):
-        return f"<{len(body)} bytes>"
-    document = read_json(body)
-    return f"<{len(body)} bytes>" if document is None else redact(document)
+def _describe(body: _Body, headers: Headers) -> Any:
+    document = None
+    if "json" in headers.get("content-type", "json") and body.size <= KEPT_BYTES:
+        document = read_json(body.start)
+    return f"<{body.size} bytes>" if document is None else redact(document)

@@ -27,6 +27,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        """Open the service with the application, and close it with it."""
         async with open_service(settings) as service:
             app.state.service = service
             yield {"service": service}

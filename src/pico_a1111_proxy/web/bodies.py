@@ -57,10 +57,15 @@ def ask_for_images(body: bytes, document: dict[str, Any]) -> bytes:
     """
     if not images_are_off(document):
         return body
-    text = body.decode(json.detect_encoding(body))
-    for start, end in reversed(_values(text, "send_images")):
+    # Python's parser, and so A1111's, lets encoded surrogates pass.
+    text = body.decode(json.detect_encoding(body), "surrogatepass")
+    try:
+        spans = _values(text, "send_images")
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply") from None
+    for start, end in reversed(spans):
         text = f"{text[:start]}true{text[end:]}"
-    return text.encode()
+    return text.encode("utf-8", "surrogatepass")
 
 
 def write_json(document: Any) -> bytes:

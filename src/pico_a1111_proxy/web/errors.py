@@ -30,7 +30,7 @@ STATUSES: dict[type[errors.ProxyError], int] = {
     errors.UpstreamRejected: 422,  # only where its own status is not known
 }
 
-LONGEST_WORDS = 350  # characters; two such sentences keep an error under 1 kB
+LONGEST_WORDS = 450  # bytes of JSON; two such sentences keep an error under 1 kB
 CLIENT_LEFT = 499  # nginx's number for it; only the log sees it
 
 
@@ -94,6 +94,10 @@ def _describe(fault: Any) -> str:
 
 
 def _shorten(words: str) -> str:
-    # Escaped characters take up to twelve bytes; a sentence in plain letters is kept whole.
-    room = LONGEST_WORDS if words.isascii() else LONGEST_WORDS // 4
-    return words if len(words) <= room else words[: room - 3] + "..."
+    words = words.encode(errors="replace").decode()  # a lone surrogate would make JSON escape everything
+    if len(write_json(words)) <= LONGEST_WORDS:
+        return words
+    words = words[:LONGEST_WORDS]
+    while len(write_json(f"{words}...")) > LONGEST_WORDS:
+        words = words[: len(words) * 9 // 10]
+    return f"{words}..."

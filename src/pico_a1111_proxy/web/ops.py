@@ -26,13 +26,15 @@ def ops_routes() -> APIRouter:
     """GET / and GET /health."""
     router = APIRouter(tags=["operating"])
 
-    @router.api_route("/health", methods=["GET", "HEAD"])
+    @router.head("/health", include_in_schema=False)
+    @router.get("/health")
     async def health(request: Request) -> Response:
         """How the service is; answered from memory, however busy everything else is."""
         return Response(write_json(describe_health(request.state.service)), media_type="application/json")
 
     @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def front_door(request: Request) -> Response:
+        """Greet whoever opens the address in a browser."""
         return HTMLResponse(_FRONT_DOOR.replace("ADDRESS", str(request.base_url).rstrip("/")))
 
     return router

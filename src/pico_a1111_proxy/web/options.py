@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import unquote_plus
 
-from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
-from pico_a1111_proxy.displays import DITHERS, FITS, MAX_SIDE, ROTATIONS, Display
+from pico_a1111_proxy.displays import DITHERS, FITS, MAX_SIDE, ROTATIONS, Display, is_colour
 from pico_a1111_proxy.errors import BadRequest
 from pico_a1111_proxy.pixels import FORMATS
 
 ANSWERS = ("frame", "json", "preview", "original")
+LONGEST_SHOWN = 40  # characters of a bad value
 
 # The answer that a media type in Accept asks for. `json` is what a client gets that names none of ours.
 _NAMED = {"application/octet-stream": "frame", "image/png": "preview", "application/json": "json"}
@@ -27,17 +29,30 @@ class OneOf:
     good: tuple[Any, ...]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Check after pydantic has made it the right type."""
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
+        """Check around what makes it the right type, whose own words would not tell the good ones."""
+        return core_schema.no_info_wrap_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """List the good values in /openapi.json."""
         return {**handler(schema), "enum": list(self.good)}
 
-    def _check(self, value: Any) -> Any:
-        if value not in self.good:
-            raise ValueError(f"{value!r} is not one of {', '.join(map(str, self.good))}")
-        return value
+    def _check(self, text: Any, convert: Callable[[Any], Any]) -> Any:
+        with suppress(ValidationError):
+            value = convert(text)
+            if value in self.good:
+                return value
+        raise ValueError(f"{_show(text)} is not one of {', '.join(str(good).lower() for good in self.good)}")
+
+
+def _show(value: object) -> str:
+    """A client's value, short enough to leave room for the good ones."""
+    return repr(str(value)[:LONGEST_SHOWN])
+
+
+def _check_colour(text: str) -> str:
+    if not is_colour(text):
+        raise ValueError(f"{_show(text)} is not a colour such as #000000, written %23000000 in an address")
+    return text
 
 
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
@@ -52,16 +67,16 @@ class DisplayOptions(BaseModel):
     format: Annotated[str, OneOf(tuple(FORMATS))] | None = Field(None, description="how a pixel is written")
     fit: Annotated[str, OneOf(FITS)] | None = Field(None, description="how the picture fills the display")
     rotate: Annotated[int, OneOf(ROTATIONS)] | None = Field(None, description="degrees clockwise")
-    invert: bool | None = Field(None, description="send a colour negative")
+    invert: Annotated[bool, OneOf((True, False))] | None = Field(None, description="send a colour negative")
     dither: Annotated[str, OneOf(DITHERS)] | None = Field(None, description="how missing levels are hidden")
-    background: str | None = Field(
-        None, pattern="^#[0-9a-fA-F]{6}$", description="#rrggbb, shown where the picture is not"
+    background: Annotated[str, AfterValidator(_check_colour)] | None = Field(
+        None, description="#rrggbb (with %23 for the #), shown where the picture is not"
     )
 
     def apply_to(self, displays: Mapping[str, Display]) -> Display:
         """The display that is asked for. Raises BadRequest for an unknown name."""
         if self.display not in displays:
-            raise BadRequest(f"display: {self.display!r} is not one of {', '.join(displays)}")
+            raise BadRequest(f"display: {_show(self.display)} is not one of {', '.join(displays)}")
         overrides = self.model_dump(include=set(DisplayOptions.model_fields) - {"display"}, exclude_none=True)
         return replace(displays[self.display], **overrides)
 

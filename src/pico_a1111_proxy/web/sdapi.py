@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 
 import pybase64
@@ -116,7 +115,7 @@ def relay_answer(answer: Answer) -> Response:
     response = Response(answer.body, answer.status)
     length = [header for header in response.raw_headers if header[0] == b"content-length"]
     response.raw_headers = length + [
-        (name.encode("latin-1"), value.encode("utf-8", "surrogateescape"))
+        (name.lower().encode("latin-1"), value.encode("utf-8", "surrogateescape"))
         for name, value in answer.headers
         if name.lower() not in _NOT_RELAYED
     ]
@@ -134,13 +133,15 @@ def _facts(rendering: Rendering, frame: Frame) -> dict[str, str]:
 
 def _json_response(rendering: Rendering, display: Display) -> Response:
     generation = rendering.generation
-    document = {
-        "images": [pybase64.b64encode(frame.data).decode("ascii") for frame in rendering.frames],
-        "parameters": generation.parameters,
-        # Clients call json.loads on it, as on A1111's: it is text that holds JSON.
-        "info": json.dumps({**generation.info, "frame": describe(display)}),
-    }
     try:
-        return Response(write_json(document), headers={"X-Cache": "miss"}, media_type="application/json")
+        body = write_json(
+            {
+                "images": [pybase64.b64encode(frame.data).decode("ascii") for frame in rendering.frames],
+                "parameters": generation.parameters,
+                # Clients call json.loads on it, as on A1111's: it is text that holds JSON.
+                "info": write_json({**generation.info, "frame": describe(display)}).decode(),
+            }
+        )
     except (ValueError, RecursionError) as error:
-        raise UpstreamNonsense("The upstream's parameters can't be written as JSON") from error
+        raise UpstreamNonsense("The upstream's parameters or info can't be written as JSON") from error
+    return Response(body, headers={"X-Cache": "miss"}, media_type="application/json")

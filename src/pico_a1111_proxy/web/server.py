@@ -53,12 +53,14 @@ class TitleCaseProtocol(H11Protocol):
         """What is no HTTP gets our shape as well. uvicorn's own method."""
         answer = error_response(400, "The request is not valid HTTP")
         headers = [*answer.raw_headers, (b"connection", b"close")]
-        for event in (
+        events = (
             h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
             h11.Data(data=bytes(answer.body)),
             h11.EndOfMessage(),
-        ):
-            self.transport.write(self.conn.send(event))
+        )
+        # It may be the rest of a request whose answer is out already.
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.write(b"".join(self.conn.send(event) for event in events))
         self.transport.close()
 
 
@@ -93,7 +95,8 @@ def make_server(settings: Settings, app: FastAPI | None = None) -> Server:
 def open_socket(host: str, port: int) -> socket.socket:
     """A listening socket. Raises OSError, so that a taken port is known before anything is built."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio switches Nagle's delay off only for a socket that says it is TCP.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))

@@ -1,0 +1,161 @@
+"""Documents can't lie: all there is is in them, and what they show and link to exists."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import click
+import pytest
+
+from pico_a1111_proxy.cli import main
+from pico_a1111_proxy.displays import DISPLAYS
+from pico_a1111_proxy.pixels import FORMATS
+from pico_a1111_proxy.settings import LATER, Settings, read_settings
+from pico_a1111_proxy.web.app import create_app
+from pico_a1111_proxy.web.options import ANSWERS, RenderOptions
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+TEXTS = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in FILES}
+README = TEXTS["README.md"]
+EVERYWHERE = "\n".join([README, *(text for name, text in TEXTS.items() if name.startswith("docs/"))])
+ARCHITECTURE = TEXTS["ARCHITECTURE.md"]
+
+FENCED = re.compile(r"^```\w*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r"(?:\.venv/bin/)?pico-a1111-proxy [a-z]|scripts/")
+
+
+def paths(router: Any) -> Iterator[str]:
+    for route in router.routes:
+        included = getattr(route, "original_router", None)
+        yield from paths(included) if included else [route.path]
+
+
+ROUTES = set(paths(create_app(read_settings(None)))) - {"/docs/oauth2-redirect"}
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of all tables."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+
+
+def spans(text: str) -> list[str]:
+    """What stands between backticks in the prose."""
+    return re.findall(r"`([^`\n]+)`", FENCED.sub("", text))
+
+
+SETTING_ROWS = [row for row in rows(README) if re.fullmatch(r"`[A-Z][A-Z0-9_]+`.*", row[0])]
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """The words of every command of ours, in blocks of code and between backticks."""
+    lines = "\n".join(FENCED.findall(text)).replace("\\\n", " ").splitlines() + spans(text)
+    yield from (shlex.split(line, comments=True) for line in lines if COMMAND.match(line))
+
+
+SHOWN = [(name, words) for name, text in TEXTS.items() for words in commands(text)]
+OURS = [(name, words) for name, words in SHOWN if words[0].endswith("pico-a1111-proxy")]
+SCRIPTS = [(name, words[0]) for name, words in SHOWN if words[0].startswith("scripts/")]
+
+
+# --- What there is, is told -------------------------------------------------------------------------------------
+
+
+def test_the_settings_table_names_every_setting_once_and_nothing_else() -> None:
+    told = [name for row in SETTING_ROWS for name in spans(row[0])]
+    assert sorted(told) == sorted(name.upper() for name in Settings.model_fields)
+
+
+@pytest.mark.parametrize("row", SETTING_ROWS, ids=lambda row: row[0])
+def test_the_settings_table_tells_defaults_and_what_waits(row: list[str]) -> None:
+    names = [name.lower() for name in spans(row[0])]
+    defaults = [Settings.model_fields[name].default for name in names]
+    words = [
+        "" if value is None else str(value).lower() if value in (True, False) else str(value) for value in defaults
+    ]
+    later = row[2].startswith("*later*")
+    assert [name for name in names if (name in LATER) != later] == []
+    if row[1] or not later:
+        assert row[1].replace("`", "") == ", ".join(words).strip(", ")
+
+
+@pytest.mark.parametrize("route", sorted(ROUTES))
+def test_every_route_is_told(route: str) -> None:
+    assert re.search(rf"(?:GET |POST |`){re.escape(route)}[`?]", EVERYWHERE)
+
+
+@pytest.mark.parametrize("name", [*DISPLAYS, *FORMATS, *ANSWERS])
+def test_every_display_format_and_answer_is_told(name: str) -> None:
+    assert f"`{name}`" in EVERYWHERE
+
+
+@pytest.mark.parametrize("name", RenderOptions.model_fields)
+def test_every_parameter_is_told(name: str) -> None:
+    assert f"`{name}`" in EVERYWHERE or f"`?{name}=" in EVERYWHERE
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_every_command_is_told(name: str) -> None:
+    assert re.search(rf"`{name}`|pico-a1111-proxy {name}\b", EVERYWHERE)
+
+
+def test_every_room_is_in_the_architecture() -> None:
+    package = ROOT / "src" / "pico_a1111_proxy"
+    told = [name for row in rows(ARCHITECTURE) for name in spans(row[0])]
+    there = [str(file.relative_to(package)) for file in package.rglob("*.py") if file.name != "__init__.py"]
+    assert [name for name in there if not name.startswith(tuple(told))] == []
+    assert [name for name in told if name.endswith((".py", "/")) and not (package / name).exists()] == []
+
+
+# --- What is told, is there -------------------------------------------------------------------------------------
+
+
+def test_there_is_something_to_check() -> None:
+    assert {words[1] for _, words in OURS} >= {"convert", "preview", "doctor"}
+    assert {script for _, script in SCRIPTS} >= {"scripts/run", "scripts/test"}
+    assert len(SETTING_ROWS) > 10
+    assert {"/", "/docs", "/health", "/sdapi/v1/txt2img"} <= ROUTES
+
+
+@pytest.mark.parametrize(("file", "words"), OURS, ids=lambda value: value if isinstance(value, str) else value[1])
+def test_a_command_that_is_shown_is_understood(file: str, words: list[str]) -> None:
+    name, *arguments = words[1:]
+    assert name in main.commands, f"{file} shows {words}"
+    try:
+        main.commands[name].make_context(name, arguments)
+    except click.ClickException as error:
+        pytest.fail(f"{file} shows {words}: {error.format_message()}")
+
+
+@pytest.mark.parametrize(("file", "script"), SCRIPTS)
+def test_a_script_that_is_shown_can_be_run(file: str, script: str) -> None:
+    assert os.access(ROOT / script, os.X_OK), f"{file} shows {script}"
+
+
+@pytest.mark.parametrize("address", re.findall(r"https?://[^\s\"'`)]+:8080(/[^\s\"'`)]*)", README))
+def test_an_address_that_is_shown_is_a_route_with_good_parameters(address: str) -> None:
+    parts = urlsplit(address)
+    assert parts.path in ROUTES
+    query = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
+    assert query.keys() <= RenderOptions.model_fields.keys()
+    assert RenderOptions.model_validate(query).display in {"default", *DISPLAYS}
+
+
+@pytest.mark.parametrize("query", sorted({span for span in spans(README) if re.fullmatch(r"\?\w+=\S+", span)}))
+def test_a_parameter_that_is_shown_is_good(query: str) -> None:
+    values = dict(parse_qsl(query[1:]))
+    assert values.keys() <= RenderOptions.model_fields.keys()
+    RenderOptions.model_validate(values)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_links_lead_somewhere(name: str) -> None:
+    links = re.findall(r"\]\(([^)\s#]+)[^)]*\)", TEXTS[name])
+    files = [link for link in links if "://" not in link and not link.startswith("mailto:")]
+    assert [link for link in files if not ((ROOT / name).parent / link).exists()] == []

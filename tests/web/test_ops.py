@@ -1,0 +1,107 @@
+"""Health, docs and the front door."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+
+from fakes.a1111 import Reply, ScriptedA1111, said
+from fakes.failures import CUT_OFF, REDIRECTS, UNAUTHORIZED, closed_port, full_backlog
+from pico_a1111_proxy.web.ops import VERSION
+from service import Service, open_service
+
+
+async def looked_at(service: Service) -> dict[str, str]:
+    """What /health says of the upstream once the service has looked at it, and of itself."""
+    for _ in range(500):
+        health = await service.health()
+        if health["upstream"]["state"] != "not looked at yet":
+            return {"status": health["status"], **health["upstream"]}
+    raise AssertionError(health)
+
+
+async def test_a_good_upstream(service: Service) -> None:
+    assert await looked_at(service) == {"status": "ok", "kind": "a1111", "state": "usable"}
+    got = await service.ask("GET", "/health")
+    assert got.json() == {
+        "status": "ok",
+        "upstream": {"kind": "a1111", "state": "usable"},
+        "queue": {"in_flight": 0, "waiting": 0, "places": 4, "line": 10},
+        "cache": {"enabled": False},
+        "version": VERSION,
+    }
+
+
+@pytest.mark.parametrize(
+    ("samplers", "words"),
+    [
+        (UNAUTHORIZED, "A1111_USERNAME and A1111_PASSWORD are not those of --api-auth"),
+        (CUT_OFF["resets"], "It hung up before the answer was complete"),
+        (REDIRECTS["302"], "It redirects elsewhere: check A1111_BASE_URL"),
+        (said({"error": "RuntimeError"}, 500), "It answered 500 (RuntimeError)"),
+    ],
+)
+async def test_a_bad_upstream_is_told_in_words(upstream: ScriptedA1111, samplers: Reply, words: str) -> None:
+    upstream.samplers = samplers
+    async with open_service(a1111_base_url=upstream.url) as service:
+        assert await looked_at(service) == {"status": "degraded", "kind": "a1111", "state": "unusable", "words": words}
+        assert (await service.ask("GET", "/health")).status == 200
+
+
+async def test_a_server_without_a_list_of_samplers_is_good(upstream: ScriptedA1111) -> None:
+    upstream.samplers = said({"detail": "Not Found"}, 404)
+    async with open_service(a1111_base_url=upstream.url) as service:
+        assert (await looked_at(service))["state"] == "usable"
+
+
+async def test_nobody_there() -> None:
+    with closed_port() as url:
+        async with open_service(a1111_base_url=url) as service:
+            words = (await looked_at(service))["words"]
+    assert words == "It refuses connections: is it running?"
+
+
+async def test_health_does_not_wait_for_a_hung_upstream(upstream: ScriptedA1111) -> None:
+    upstream.samplers = Reply(gate=asyncio.Event())
+    async with open_service(a1111_base_url=upstream.url) as service:
+        assert (await service.health())["upstream"] == {"state": "not looked at yet"}
+        assert (await service.health())["status"] == "degraded"
+    with full_backlog() as url:
+        async with open_service(a1111_base_url=url, a1111_timeout=0.2) as service:
+            assert (await service.health())["upstream"] == {"state": "not looked at yet"}
+
+
+async def test_health_shows_no_address(upstream: ScriptedA1111) -> None:
+    async with open_service(
+        a1111_base_url=upstream.url + "/sub", a1111_username="somebody", a1111_password="s3cret"
+    ) as service:
+        await looked_at(service)
+        text = (await service.ask("GET", "/health")).body.decode()
+    for secret in ("127.0.0.1", str(upstream.port), "somebody", "s3cret", "/sub"):
+        assert secret not in text
+
+
+async def test_the_docs_list_routes_and_options(service: Service) -> None:
+    page = await service.ask("GET", "/docs")
+    assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    document = (await service.ask("GET", "/openapi.json")).json()
+    assert {"/sdapi/v1/txt2img", "/sdapi/v1/img2img", "/sdapi/v1/progress", "/health"} <= set(document["paths"])
+    parameters = {each["name"] for each in document["paths"]["/sdapi/v1/txt2img"]["post"]["parameters"]}
+    assert parameters == {
+        *("answer", "index", "display", "width", "height", "format", "fit", "rotate", "invert", "dither", "background")
+    }
+
+
+async def test_the_front_door_shows_one_line_that_works(service: Service) -> None:
+    page = (await service.ask("GET", "/")).body.decode()
+    (line,) = re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)
+    assert f"{service.url}/sdapi/v1/txt2img" in line
+    assert "application/octet-stream" in line
+
+
+async def test_the_front_door_repeats_no_markup(service: Service) -> None:
+    async with service.connect() as client:
+        heard = await client.ask(b'GET / HTTP/1.1\r\nHost: a"><script>alert(1)</script>\r\n\r\n')
+    assert b"<script>" not in heard.body
