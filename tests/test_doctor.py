@@ -66,7 +66,7 @@ async def test_a_refused_connection() -> None:
     name, (what, good, words) = await findings(f"http://127.0.0.1:{port}")
     assert name == NAME
     assert (what, good) == ("connection", False)
-    assert words.startswith(f"127.0.0.1:{port}: It refuses connections: is it running?")
+    assert words.startswith(f"127.0.0.1:{port}: It refuses connections: is it running? Start")
     assert words.endswith("Start the web UI with --listen --api and compare the port with the one it prints")
 
 

@@ -39,7 +39,7 @@ class Frame:
     @cached_property
     def etag(self) -> str:
         """A strong ETag: equal for equal bytes."""
-        return f'"{hashlib.blake2b(self.data, digest_size=12).hexdigest()}"'
+        return f'"{hashlib.sha256(self.data).hexdigest()[:24]}"'
 
 
 def describe(display: Display) -> dict[str, Any]:

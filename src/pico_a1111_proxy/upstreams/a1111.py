@@ -99,7 +99,8 @@ class A1111:
             yield Finding("connection", False, _NO_ANSWER.format(host=host, port=port))
             return
         except UpstreamError as error:
-            yield Finding("connection", False, f"{host}:{port}: {error.detail}. {_LISTEN}")
+            end = "" if error.detail.endswith("?") else "."
+            yield Finding("connection", False, f"{host}:{port}: {error.detail}{end} {_LISTEN}")
             return
         yield Finding("connection", True, f"something answers at {host}:{port}")
         for finding in _judge(answer, self._authorization is not None):
@@ -138,7 +139,7 @@ def _judge(answer: Answer, had_credentials: bool) -> list[Finding]:
         findings.append(Finding("API", True, "on"))
         findings.append(Finding("samplers", bool(names), f"{len(names)}, such as {', '.join(names[:3])}"))
     elif answer.status == 404:
-        words = "no list of samplers: start the web UI with --api (some other servers have no such list)"
+        words = "no list of samplers: perhaps --api is missing (some other servers have no such list)"
         findings.append(Finding("API", True, words))
     else:
         words = f"it answered {answer.status}, which is no A1111 API: is A1111_BASE_URL the web UI's address?"

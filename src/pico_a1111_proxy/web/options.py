@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import unquote_plus
 
-from pydantic import AfterValidator, BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    WrapValidator,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from pico_a1111_proxy.displays import DITHERS, FITS, MAX_SIDE, ROTATIONS, Display, is_colour
@@ -55,7 +63,13 @@ def _check_colour(text: str) -> str:
     return text
 
 
-Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+def _check_side(text: Any, convert: Callable[[Any], Any]) -> Any:
+    with suppress(ValidationError):
+        return convert(text)
+    raise ValueError(f"{_show(text)} is not a whole number from 1 to {MAX_SIDE}")
+
+
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE), WrapValidator(_check_side)]
 
 
 class DisplayOptions(BaseModel):
