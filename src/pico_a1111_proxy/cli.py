@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -28,7 +28,9 @@ from pico_a1111_proxy.frames import preview as preview_frame
 from pico_a1111_proxy.frames import read_frame
 from pico_a1111_proxy.pictures import kind_of
 from pico_a1111_proxy.pixels import FORMATS
-from pico_a1111_proxy.settings import DEMO_URL, Settings, SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from pico_a1111_proxy.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,14 +56,14 @@ def serve(host: str | None, port: int | None) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, instead of SERVICE_PORT.")
 def demo(host: str | None, port: int | None) -> None:
     """Start the service with the built-in painter, whatever A1111_BASE_URL says."""
-    _serve(host, port, a1111_base_url=DEMO_URL)
+    _serve(host, port, a1111_base_url="demo:")
 
 
 @main.command("check-config")
 def check_config() -> None:
     """Read the settings and say what is wrong with them, and nothing else."""
     settings = _settings()
-    upstream = "the demo painter" if settings.a1111_base_url == DEMO_URL else settings.a1111_base_url
+    upstream = "the demo painter" if settings.draws_itself else settings.a1111_base_url
     click.echo(f"The settings are good. Pictures come from {upstream}.")
 
 
@@ -161,7 +163,7 @@ def _serve(host: str | None, port: int | None, **overrides: Any) -> None:
 def _greet(settings: Settings, port: int) -> None:
     host = "localhost" if settings.service_host in ("0.0.0.0", "::") else settings.service_host  # noqa: S104
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    if settings.a1111_base_url == DEMO_URL:
+    if settings.draws_itself:
         click.echo("DEMO: the built-in painter draws. Set A1111_BASE_URL in .env to use a real A1111.\n")
     if settings.set_in_vain:
         click.echo(f"Not used in this version: {', '.join(settings.set_in_vain)}\n")
@@ -171,6 +173,9 @@ def _greet(settings: Settings, port: int) -> None:
 
 
 def _settings(**overrides: Any) -> Settings:
+    # Imported here, since a display known by name is converted for without any, in half the time.
+    from pico_a1111_proxy.settings import SettingsError, read_settings  # noqa: PLC0415
+
     try:
         return read_settings(**overrides)
     except SettingsError as error:

@@ -164,6 +164,11 @@ class Settings(BaseSettings):
         return password
 
     @property
+    def draws_itself(self) -> bool:
+        """Whether the built-in painter draws."""
+        return self.a1111_base_url == DEMO_URL
+
+    @property
     def set_in_vain(self) -> list[str]:
         """Settings that somebody changed and that nothing uses in this version."""
         changed = {

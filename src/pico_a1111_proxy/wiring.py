@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pico_a1111_proxy.displays import DISPLAYS, Display, default_display
 from pico_a1111_proxy.gate import Gate
 from pico_a1111_proxy.proxy import Proxy, Upstream
-from pico_a1111_proxy.settings import DEMO_URL, Settings
+from pico_a1111_proxy.settings import Settings
 from pico_a1111_proxy.upstreams.a1111 import Credentials, open_a1111
 from pico_a1111_proxy.watch import Watch
 
@@ -43,7 +43,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
 
 def open_upstream(settings: Settings) -> AbstractAsyncContextManager[Upstream]:
     """The upstream that `settings` name."""
-    if settings.a1111_base_url == DEMO_URL:
+    if settings.draws_itself:
         return _open_demo()
     credentials = None
     if settings.a1111_username is not None and settings.a1111_password is not None:
