@@ -123,6 +123,14 @@ def test_many_files_go_into_a_folder_with_a_bar(folder: Path) -> None:
     assert (folder / "out/a.rgb565-be").read_bytes() == convert((folder / "a.png").read_bytes(), DEFAULT).data
 
 
+def test_a_folder_that_ends_in_a_slash_is_made(folder: Path) -> None:
+    (folder / "photo.png").write_bytes(png())
+
+    assert run("convert", "photo.png", "new/frames/").exit_code == 0
+    assert (folder / "new/frames/photo.rgb565-be").stat().st_size == 115200
+    refused(run("convert", "photo.png", "photo.png/"), 2, "Error: The folder photo.png/ can't be made: File exists")
+
+
 @pytest.mark.parametrize("target", [".", "./"])
 def test_one_file_into_a_folder_gets_its_name(folder: Path, target: str) -> None:
     (folder / "photo.png").write_bytes(png())
@@ -166,6 +174,7 @@ def test_nothing_is_written_over_by_accident(folder: Path) -> None:
     refused(run("convert", "a.png", "a.jpg", "."), 2, same_name)
     refused(run("preview", "a.png", "."), 2, itself)
     refused(run("convert", "a.png", "sub/../a.png"), 2, itself)
+    refused(run("convert", "a.png", "a.jpg"), 2, "Error: a.jpg is a picture, and a frame would be written over it")
     assert {(folder / name).read_bytes() for name in ("a.png", "a.jpg", "sub/a.png")} == {png()}
     assert len(list(folder.rglob("*"))) == 4
 
@@ -213,7 +222,6 @@ def test_bytes_that_are_no_frame_are_told() -> None:
         ("frobnicate", "Error: No such command 'frobnicate'."),
         ("convert a.png", "Error: Missing argument 'SOURCES...'."),
         ("convert a.png b.png missing", "Error: There is no folder missing for what is to be written"),
-        ("convert a.png missing/", "Error: There is no folder missing/ for what is to be written"),
         ("convert a.png b.png -", "Error: There is no folder - for what is to be written"),
         ("convert - - --rotate 45", "Error: Invalid value for '--rotate': '45' is not one of '0', '90', '180', '270'."),
         ("convert - - --width 0", "Error: Invalid value for '--width': 0 is not in the range 1<=x<=1024."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -150,7 +151,8 @@ def _serve(host: str | None, port: int | None, **overrides: Any) -> None:
         listener = server.open_socket(settings.service_host, settings.service_port)
     except OSError as error:
         where = f"{settings.service_host}:{settings.service_port}"
-        raise click.ClickException(f"Can't listen on {where}: {error.strerror or error}") from error
+        why = error.strerror or error
+        raise click.ClickException(f"Can't listen on {where}: {why}. Another port: --port or SERVICE_PORT") from error
     # uvicorn finishes its work on SIGTERM and then raises it again; by then all is well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _greet(settings, listener.getsockname()[1])
@@ -167,9 +169,22 @@ def _greet(settings: Settings, port: int) -> None:
         click.echo("DEMO: the built-in painter draws. Set A1111_BASE_URL in .env to use a real A1111.\n")
     if settings.set_in_vain:
         click.echo(f"Not used in this version: {', '.join(settings.set_in_vain)}\n")
-    click.echo(f"Listening on {address}, all routes at {address}/docs\nThe first frame:\n")
+    click.echo(f"Listening on {address}, the page is {address}/, all routes are at {address}/docs")
+    if host == "localhost":
+        click.echo(f"A Pico in your network reaches it at http://{_own_address()}:{port}")
+    click.echo("\nThe first frame:\n")
     click.echo("  curl -o frame.rgb565 -H 'Accept: application/octet-stream' -H 'Content-Type: application/json' \\")
     click.echo(f"""    -d '{{"prompt": "a lighthouse at sunset"}}' {address}/sdapi/v1/txt2img\n""")
+
+
+def _own_address() -> str:
+    """This computer's address in its network; its name where there is none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: it only chooses the way there
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()
 
 
 def _settings(**overrides: Any) -> Settings:
@@ -216,7 +231,12 @@ def _for_each(sources: tuple[str, ...], target: str, suffix: str, work: Callable
 
 def _targets(sources: tuple[str, ...], target: str, suffix: str) -> list[str]:
     """Where each source goes. Raises UsageError where something would be lost."""
-    if len(sources) == 1 and not target.endswith("/") and not Path(target).is_dir():
+    if target.endswith("/"):
+        try:
+            Path(target).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise click.UsageError(f"The folder {target} can't be made: {error.strerror}") from error
+    if len(sources) == 1 and not Path(target).is_dir():
         targets = [target]
     elif Path(target).is_dir():
         targets = [str(Path(target) / (Path(source).stem + suffix)) for source in sources]
@@ -227,7 +247,15 @@ def _targets(sources: tuple[str, ...], target: str, suffix: str) -> list[str]:
         raise click.UsageError("Two of the files would get the same name")
     if set(files) & {Path(source).resolve() for source in sources if source != PIPE}:
         raise click.UsageError("A file would be written over itself")
+    for file in files:
+        if suffix != ".png" and file.is_file() and _is_picture(file):
+            raise click.UsageError(f"{file.name} is a picture, and a frame would be written over it")
     return targets
+
+
+def _is_picture(file: Path) -> bool:
+    with file.open("rb") as content:
+        return kind_of(content.read(32)) is not None
 
 
 def _read(source: str) -> bytes:

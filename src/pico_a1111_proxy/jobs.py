@@ -19,6 +19,7 @@ from pico_a1111_proxy.pictures import kind_of
 Route = Literal["txt2img", "img2img"]
 Wanted = Literal["none", "one", "all"]
 
+LARGEST_SEED = 2**64
 HEAD_CHARACTERS = 64  # base64 characters that are enough to know a picture by its first bytes
 
 
@@ -109,7 +110,8 @@ class Generation:
         seed = self.info.get("seed")
         if isinstance(seeds, list) and 0 <= nth < len(seeds):
             seed = seeds[nth]
-        return seed if _is_number(seed) else None
+        # A Pico reads headers into little memory: what is no seed of 64 bits is not told.
+        return seed if _is_number(seed) and 0 <= seed < LARGEST_SEED else None
 
 
 @dataclass(frozen=True)

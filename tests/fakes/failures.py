@@ -123,6 +123,10 @@ REJECTED: dict[str, tuple[Reply, str]] = {
         said(a1111_error("Init image not found"), 404),
         "Upstream A1111 answered 404: Init image not found",
     ),
+    "a gateway tells its own name": (
+        said({"detail": "gpu.local:7860 says no"}, 403),
+        "Upstream A1111 answered 403",
+    ),
     "A1111 without --api": (
         said({"detail": "Not Found"}, 404),
         "Upstream A1111 answered 404: Not Found (was it started with --api?)",

@@ -168,3 +168,14 @@ async def test_a_refusal_passes_too(service: Service, upstream: ScriptedA1111) -
     upstream.standing = said({"detail": "busy"}, 503, ("retry-after", "7"))
     got = await service.txt2img({}, ORIGINAL)
     assert (got.status, got.body, got.headers["Retry-After"]) == (503, upstream.standing.body, "7")
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+async def test_headers_that_tell_where_the_upstream_is_stay_here(
+    service: Service, upstream: ScriptedA1111, status: int
+) -> None:
+    telling = {"Location": "http://10.0.0.5/", "Content-Location": "/a", "Refresh": "0; url=/"}
+    upstream.standing = said({"images": [b64(png())]}, status, ("X-Process-Time", "1.5"), *telling.items())
+    got = await service.txt2img({}, ORIGINAL)
+    assert (got.status, got.headers["X-Process-Time"]) == (status, "1.5")
+    assert not telling.keys() & got.headers.keys()

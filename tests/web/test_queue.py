@@ -52,7 +52,8 @@ async def first(count: int, asked: list[asyncio.Task[Said]]) -> list[Said]:
     """The answers that come first, exactly so many."""
     pending = set(asked)
     while len(asked) - len(pending) < count:
-        _, pending = await asyncio.wait(pending, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        done, pending = await asyncio.wait(pending, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        assert done, "nobody was answered for ten seconds"
     return [task.result() for task in asked if task not in pending]
 
 
@@ -69,6 +70,7 @@ async def test_the_bounds_are_exact(gated: Service, upstream: ScriptedA1111, gat
         assert got.json() == {"error": "The queue is full", "code": 503, "detail": "The queue is full"}
         assert got.headers["Retry-After"].isdigit()
         assert 1 <= int(got.headers["Retry-After"]) <= 120
+    await upstream.wait_for(PLACES)
     await wait_until(gated, in_flight=PLACES, waiting=LINE)
     assert len(upstream.generations) == PLACES
     gate.set()

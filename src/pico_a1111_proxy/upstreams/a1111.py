@@ -137,7 +137,8 @@ def _judge(answer: Answer, had_credentials: bool) -> list[Finding]:
     if isinstance(samplers, list):
         names = [str(s.get("name")) for s in samplers if isinstance(s, dict)]
         findings.append(Finding("API", True, "on"))
-        findings.append(Finding("samplers", bool(names), f"{len(names)}, such as {', '.join(names[:3])}"))
+        listed = f"{len(names)}, such as {', '.join(names[:3])}" if names else "none: has the web UI finished starting?"
+        findings.append(Finding("samplers", bool(names), listed))
     elif answer.status == 404:
         words = "no list of samplers: perhaps --api is missing (some other servers have no such list)"
         findings.append(Finding("API", True, words))

@@ -26,13 +26,13 @@ from pico_a1111_proxy.errors import (
 from pico_a1111_proxy.jobs import read_json
 
 CONNECT_SECONDS = 5.0
-MAX_ANSWER_BYTES = 256 * 2**20  # sixteen pictures of 2048 by 2048 fit; an endless answer does not
+MAX_ANSWER_BYTES = 128 * 2**20  # sixteen pictures of 2048 by 2048 fit; an endless answer does not
 USER_AGENT = f"pico-a1111-proxy/{version('pico-a1111-proxy')}"
 
 UNAVAILABLE = "Upstream A1111 service unavailable"
 NO_HTTP = "It answered with something that is no HTTP"
 
-_PLACE = re.compile(r"(?<!\w)(/\w|[A-Za-z]:\\|\w+://)")  # how a path or an address begins
+_PLACE = re.compile(r"(?<!\w)(/\w|[A-Za-z]:\\|\\\\|\w+://|[\w.-]+:\d{2,5}\b)")  # how a path or an address begins
 
 # RFC 9110, 7.6.1, and what says how the body was written: aiohttp has undone that by now.
 _NOT_PASSED_ON = frozenset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from importlib.metadata import version
 from typing import Any
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from pico_a1111_proxy.web.bodies import write_json
+from pico_a1111_proxy.wiring import Service
 
 VERSION = version("pico-a1111-proxy")
 
@@ -16,8 +18,8 @@ _FRONT_DOOR = """<!doctype html><html lang="en"><meta charset="utf-8"><title>pic
 <meta name="viewport" content="width=device-width"><style>body{font:16px/1.5 sans-serif;max-width:40em;margin:3em auto;
 padding:0 1em}pre{background:#eee;padding:1em;overflow:auto}</style><h1>pico-a1111-proxy</h1>
 <p>Stable Diffusion pictures for the small displays of microcontrollers. It speaks the API of AUTOMATIC1111.</p>
-<pre>curl -o frame.rgb565 -H "Accept: application/octet-stream" \\
-  --json '{"prompt": "a lighthouse at sunset"}' ADDRESS/sdapi/v1/txt2img</pre>
+<pre>curl -o frame.rgb565 -H 'Accept: application/octet-stream' -H 'Content-Type: application/json' \\
+  -d '{"prompt": "a lighthouse at sunset"}' ADDRESS/sdapi/v1/txt2img</pre>
 <p>That is one frame of 240 by 240 pixels. With <code>?answer=preview</code> the same is a PNG.
 <a href="docs">All routes</a>, <a href="health">health</a>.</p></html>"""
 
@@ -35,12 +37,12 @@ def ops_routes() -> APIRouter:
     @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def front_door(request: Request) -> Response:
         """Greet whoever opens the address in a browser."""
-        return HTMLResponse(_FRONT_DOOR.replace("ADDRESS", str(request.base_url).rstrip("/")))
+        return HTMLResponse(_FRONT_DOOR.replace("ADDRESS", escape(str(request.base_url).rstrip("/"))))
 
     return router
 
 
-def describe_health(service: Any) -> dict[str, Any]:
+def describe_health(service: Service) -> dict[str, Any]:
     """The document of GET /health."""
     condition = service.watch.condition
     upstream: dict[str, Any] = {"state": "not looked at yet"}

@@ -18,7 +18,8 @@ from pico_a1111_proxy.web.bodies import ask_for_images, images_are_off, read_bod
 from pico_a1111_proxy.web.options import RenderOptions, without_ours
 
 _WANTED: dict[str, Wanted] = {"frame": "one", "preview": "one", "json": "all", "original": "none"}
-_NOT_RELAYED = frozenset({"date", "server"})  # those are ours to say
+# Date and server are ours to say; the others would show where the upstream is.
+_NOT_RELAYED = frozenset({"date", "server", "location", "content-location", "refresh"})
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -70,7 +71,7 @@ def sdapi_routes(json_images: str, max_body: int) -> APIRouter:
             wanted = "none"  # the client wants the words only, and gets what it asked for
         job = Job(route, body, display, wanted, options.index, without_ours(request.url.query))
         response = await answer_job(request.state.service.proxy, job, answer)
-        response.headers["Vary"] = "Accept"
+        response.headers.add_vary_header("Accept")
         return response
 
     return router
