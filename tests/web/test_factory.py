@@ -34,8 +34,6 @@ async def uvicorn_serves(http: str) -> AsyncIterator[int]:
 
 @pytest.mark.parametrize("http", ["h11", "httptools", OURS])
 async def test_it_answers(upstream: ScriptedA1111, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, http: str) -> None:
-    if http == "httptools":
-        pytest.importorskip("httptools")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("A1111_BASE_URL", upstream.url)
     monkeypatch.setenv("TARGET_WIDTH", "32")
