@@ -123,6 +123,14 @@ def test_many_files_go_into_a_folder_with_a_bar(folder: Path) -> None:
     assert (folder / "out/a.rgb565-be").read_bytes() == convert((folder / "a.png").read_bytes(), DEFAULT).data
 
 
+def test_a_frame_that_starts_like_a_jpeg_is_written_again(folder: Path) -> None:
+    (folder / "white.png").write_bytes(png((255, 251, 197)))
+    again = ("convert", "white.png", "white.rgb565", "--no-invert")
+
+    assert [run(*again).exit_code, run(*again).exit_code] == [0, 0]
+    assert (folder / "white.rgb565").read_bytes()[:3] == b"\xff\xd8\xff"
+
+
 def test_a_folder_that_ends_in_a_slash_is_made(folder: Path) -> None:
     (folder / "photo.png").write_bytes(png())
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 PIPE = "-"
+_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"})
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -248,14 +249,10 @@ def _targets(sources: tuple[str, ...], target: str, suffix: str) -> list[str]:
     if set(files) & {Path(source).resolve() for source in sources if source != PIPE}:
         raise click.UsageError("A file would be written over itself")
     for file in files:
-        if suffix != ".png" and file.is_file() and _is_picture(file):
+        # By its name: the first pixels of a frame may well look like the start of a JPEG.
+        if suffix != ".png" and file.is_file() and file.suffix.lower() in _PICTURES:
             raise click.UsageError(f"{file.name} is a picture, and a frame would be written over it")
     return targets
-
-
-def _is_picture(file: Path) -> bool:
-    with file.open("rb") as content:
-        return kind_of(content.read(32)) is not None
 
 
 def _read(source: str) -> bytes:
