@@ -110,7 +110,7 @@ def test_an_address_of_version_6_is_written_as_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ours", "sentence"),
     [
-        ({}, "Error: Can't listen on 127.0.0.1:{port}: Address already in use"),
+        ({}, "Error: Can't listen on 127.0.0.1:{port}: Address already in use. Another port: --port or SERVICE_PORT"),
         ({"TARGET_WIDTH": "0"}, "Error: 1 wrong setting:\n  TARGET_WIDTH: is at least 1"),
     ],
 )
