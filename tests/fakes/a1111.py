@@ -14,7 +14,7 @@ from fakes.pictures import b64, png
 SAMPLERS = "/sdapi/v1/samplers"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Seen:
     """One request as it came over the wire; `connection` counts the connections."""
 
@@ -95,16 +95,16 @@ class ScriptedA1111:
     looks: list[Seen] = field(default_factory=list)
     port: int = 0
     connections: int = 0
-    inside: int = 0
     most_inside: int = 0
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _inside: set[Seen] = field(default_factory=set)
     _serving: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def reset(self) -> None:
         """Forget everything but the port and who is connected."""
         fresh = ScriptedA1111()
         self.standing, self.samplers, self.script, self.seen = fresh.standing, fresh.samplers, [], []
-        self.most_inside = self.inside
+        self.most_inside, self._inside = 0, set()  # a new set: who is still inside from before does not count
 
     @property
     def url(self) -> str:
@@ -146,16 +146,21 @@ class ScriptedA1111:
     async def _answer(self, request: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         if request.target.endswith(SAMPLERS):
             self.looks.append(request)
+            await _wait(self.samplers.gate, reader)
             return await _send(self.samplers, reader, writer)
-        self.inside += 1
-        self.most_inside = max(self.most_inside, self.inside)
+        inside = self._inside
+        inside.add(request)
+        self.most_inside = max(self.most_inside, len(inside))
         try:
             async with self._arrived:
                 self.seen.append(request)
                 self._arrived.notify_all()
-            return await _send(self._choose(request), reader, writer)
+            reply = self._choose(request)
+            await _wait(reply.gate, reader)
         finally:
-            self.inside -= 1
+            # Before the answer goes out: after it the next one may come while this one is not cleared away yet.
+            inside.discard(request)
+        return await _send(reply, reader, writer)
 
     def _choose(self, request: Seen) -> Reply:
         if self.script:
@@ -199,8 +204,10 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
     return body
 
 
-async def _wait(gate: asyncio.Event, reader: asyncio.StreamReader) -> None:
-    """Until it opens. Raises ConnectionError when the client leaves before."""
+async def _wait(gate: asyncio.Event | None, reader: asyncio.StreamReader) -> None:
+    """Until it opens, if there is one. Raises ConnectionError when the client leaves before."""
+    if gate is None:
+        return
     opened, gone = asyncio.create_task(gate.wait()), asyncio.create_task(reader.read(1))
     try:
         await asyncio.wait({opened, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -213,8 +220,6 @@ async def _wait(gate: asyncio.Event, reader: asyncio.StreamReader) -> None:
 
 async def _send(reply: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
     """Send it; False when the connection is over."""
-    if reply.gate:
-        await _wait(reply.gate, reader)
     if reply.reset:
         writer.transport.abort()
         return False
