@@ -175,7 +175,7 @@ def _greet(settings: Settings, port: int) -> None:
         click.echo(f"A Pico in your network reaches it at http://{_own_address()}:{port}")
     click.echo("\nThe first frame:\n")
     click.echo("  curl -o frame.rgb565 -H 'Accept: application/octet-stream' -H 'Content-Type: application/json' \\")
-    click.echo(f"""    -d '{{"prompt": "a lighthouse at sunset"}}' {address}/sdapi/v1/txt2img\n""")
+    click.echo(f"""    -d '{{"prompt": "a mountain lake at sunset"}}' {address}/sdapi/v1/txt2img\n""")
 
 
 def _own_address() -> str:

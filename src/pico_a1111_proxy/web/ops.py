@@ -19,7 +19,7 @@ _FRONT_DOOR = """<!doctype html><html lang="en"><meta charset="utf-8"><title>pic
 padding:0 1em}pre{background:#eee;padding:1em;overflow:auto}</style><h1>pico-a1111-proxy</h1>
 <p>Stable Diffusion pictures for the small displays of microcontrollers. It speaks the API of AUTOMATIC1111.</p>
 <pre>curl -o frame.rgb565 -H 'Accept: application/octet-stream' -H 'Content-Type: application/json' \\
-  -d '{"prompt": "a lighthouse at sunset"}' ADDRESS/sdapi/v1/txt2img</pre>
+  -d '{"prompt": "a mountain lake at sunset"}' ADDRESS/sdapi/v1/txt2img</pre>
 <p>That is one frame of 240 by 240 pixels. With <code>?answer=preview</code> the same is a PNG.
 <a href="docs">All routes</a>, <a href="health">health</a>.</p></html>"""
 

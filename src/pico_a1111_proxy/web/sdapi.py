@@ -27,7 +27,7 @@ _BODY: dict[str, Any] = {
         "content": {
             "application/json": {
                 "schema": {"type": "object", "additionalProperties": True},
-                "example": {"prompt": "a lighthouse at sunset", "steps": 20, "seed": 7},
+                "example": {"prompt": "a mountain lake at sunset", "steps": 20, "seed": 7},
             }
         },
     },
