@@ -20,7 +20,6 @@ from pico_a1111_proxy.displays import (
     MAX_SIDE,
     ROTATIONS,
     Display,
-    default_display,
     is_colour,
 )
 from pico_a1111_proxy.errors import PictureError
@@ -204,12 +203,8 @@ def _display(options: dict[str, Any]) -> Display:
         given["rotate"] = int(given["rotate"])
     if "background" in given and not is_colour(given["background"]):
         raise click.BadParameter(f"{given['background']!r} is not a colour such as #000000", param_hint="--background")
-    if options["display"] == "default":
-        settings = _settings()
-        display = default_display(settings.target_width, settings.target_height, settings.luminance_invert)
-    else:
-        display = DISPLAYS[options["display"]]
-    return replace(display, **given)
+    name = options["display"]
+    return replace(_settings().default_display if name == "default" else DISPLAYS[name], **given)
 
 
 def _for_each(sources: tuple[str, ...], target: str, suffix: str, work: Callable[[bytes], bytes]) -> None:

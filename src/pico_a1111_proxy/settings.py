@@ -12,7 +12,7 @@ from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pico_a1111_proxy.displays import MAX_SIDE
+from pico_a1111_proxy.displays import MAX_SIDE, Display, default_display
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -162,6 +162,11 @@ class Settings(BaseSettings):
         if (username is None) != (password is None):
             raise ValueError("goes together with A1111_USERNAME")
         return password
+
+    @property
+    def default_display(self) -> Display:
+        """The display of whoever names none."""
+        return default_display(self.target_width, self.target_height, self.luminance_invert)
 
     @property
     def draws_itself(self) -> bool:

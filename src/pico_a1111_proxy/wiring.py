@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from pico_a1111_proxy.displays import DISPLAYS, Display, default_display
+from pico_a1111_proxy.displays import DISPLAYS, Display
 from pico_a1111_proxy.gate import Gate
 from pico_a1111_proxy.proxy import Proxy, Upstream
 from pico_a1111_proxy.settings import Settings
@@ -53,13 +53,13 @@ def open_upstream(settings: Settings) -> AbstractAsyncContextManager[Upstream]:
 
 def displays(settings: Settings) -> dict[str, Display]:
     """The displays known by name; the first is the default one."""
-    default = default_display(settings.target_width, settings.target_height, settings.luminance_invert)
+    default = settings.default_display
     return {default.name: default, **DISPLAYS}
 
 
 @asynccontextmanager
 async def _open_demo() -> AsyncIterator[Upstream]:
-    # Its NumPy costs a tenth of a second at start, which nobody with a real upstream should pay.
+    # Two dozen files of painting, which nobody with a real upstream should have to load.
     from pico_a1111_proxy.upstreams.demo import DemoPainter  # noqa: PLC0415
 
     yield DemoPainter()

@@ -18,6 +18,7 @@ from pydantic import (
     WrapValidator,
 )
 from pydantic_core import CoreSchema, core_schema
+from starlette.datastructures import Headers
 
 from pico_a1111_proxy.displays import DITHERS, FITS, MAX_SIDE, ROTATIONS, Display, is_colour
 from pico_a1111_proxy.errors import BadRequest
@@ -101,9 +102,9 @@ class RenderOptions(DisplayOptions):
     answer: Annotated[str, OneOf(ANSWERS)] | None = Field(None, description="what comes back")
     index: int | None = Field(None, ge=0, description="which picture, where one comes back")
 
-    def choose_answer(self, accept: str, otherwise: str) -> str:
+    def choose_answer(self, headers: Headers, otherwise: str) -> str:
         """One of ANSWERS: the query decides, then what Accept names, then `otherwise`."""
-        return self.answer or _named_by(accept) or otherwise
+        return self.answer or _named_by(",".join(headers.getlist("accept"))) or otherwise
 
 
 def without_ours(query: str) -> str:

@@ -24,7 +24,7 @@ def progress_routes() -> APIRouter:
     ) -> Response:
         """How far the running generation is; as a frame or a PNG, what there is of its picture, or 204."""
         service = request.state.service
-        answer = options.choose_answer(",".join(request.headers.getlist("accept")), "json")
+        answer = options.choose_answer(request.headers, "json")
         display = options.apply_to(service.displays)
         now: Progress = await service.proxy.upstream.progress()
         if answer not in ("frame", "preview"):

@@ -60,7 +60,7 @@ def sdapi_routes(json_images: str, max_body: int) -> APIRouter:
         return await _render(request, "img2img", options)
 
     async def _render(request: Request, route: Route, options: RenderOptions) -> Response:
-        answer = options.choose_answer(",".join(request.headers.getlist("accept")), otherwise)
+        answer = options.choose_answer(request.headers, otherwise)
         display = options.apply_to(request.state.service.displays)
         body = await read_body(request, max_body)
         document = read_object(body, request.headers.get("content-type", ""))

@@ -32,7 +32,7 @@ class TitleCaseConnection(h11.Connection):
     """
 
     def send(self, event: Any) -> Any:
-        """h11's own method; what it has checked and written is recased here, which is cheaper than before."""
+        """h11's own method; what it has checked and written is recased here: recasing the event would check it all once more."""
         data = super().send(event)
         if isinstance(event, h11.Response):
             status, *lines = data.split(b"\r\n")
