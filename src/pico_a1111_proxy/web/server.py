@@ -32,7 +32,8 @@ class TitleCaseConnection(h11.Connection):
     """
 
     def send(self, event: Any) -> Any:
-        """h11's own method; what it has checked and written is recased here: recasing the event would check it all once more."""
+        """h11's own method, with the names recased in what it wrote."""
+        # Not in the event: h11 would check every header of a new one once more.
         data = super().send(event)
         if isinstance(event, h11.Response):
             status, *lines = data.split(b"\r\n")
