@@ -164,8 +164,10 @@ class ScriptedA1111:
 
     def _choose(self, request: Seen) -> Reply:
         if self.script:
-            return self.script.pop(0)
-        return self.standing if isinstance(self.standing, Reply) else self.standing(request)
+            reply = self.script.pop(0)
+        else:
+            reply = self.standing if isinstance(self.standing, Reply) else self.standing(request)
+        return replace(reply, cut=0) if request.method == "HEAD" else reply
 
 
 @asynccontextmanager
