@@ -29,7 +29,7 @@ class Job:
 
     `body` is A1111's JSON as it goes to the upstream. `query` is what the client's query held beside
     our own options, without the `?`. `index` says which picture, when one is wanted; None is the
-    first that is no grid.
+    first that is no grid. `content_type` is what the body goes up as; None says nothing of it.
     """
 
     route: Route
@@ -38,6 +38,7 @@ class Job:
     wanted: Wanted = "one"
     index: int | None = None
     query: str = ""
+    content_type: str | None = "application/json"
 
 
 @dataclass(frozen=True)

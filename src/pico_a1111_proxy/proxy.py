@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from pico_a1111_proxy.answers import Headers
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import BadRequest, PictureError, UpstreamNonsense
 from pico_a1111_proxy.frames import Frame, convert, preview
@@ -35,11 +37,38 @@ class Finding:
     words: str
 
 
+@dataclass(frozen=True)
+class RelayRequest:
+    """A client's request on its way up: `target` is path and query as the client wrote them.
+
+    `headers` hold nothing that belongs to the client's connection and none of its credentials. `body` comes as it
+    arrives, at most once; None is no body.
+    """
+
+    method: str
+    target: str
+    headers: Headers
+    body: AsyncIterator[bytes] | None = None
+
+
+@dataclass(frozen=True)
+class RelayAnswer:
+    """An upstream's answer on its way down: `body` comes as it arrives, at most once, in the coding it came in."""
+
+    status: int
+    headers: Headers
+    body: AsyncIterator[bytes]
+
+
 class Upstream(Protocol):
     """Whatever generates pictures: a web UI, the demo painter, one day a pool or a fleet of them."""
 
     async def generate(self, job: Job) -> Generation:
         """Generate once, never twice. Raises UpstreamError."""
+        ...
+
+    def relay(self, request: RelayRequest) -> AbstractAsyncContextManager[RelayAnswer]:
+        """Pass on what is no generation, once; closed with its block. Raises UpstreamError, also from the body."""
         ...
 
     async def progress(self) -> Progress:
@@ -62,18 +91,26 @@ class Proxy:
         self.upstream = upstream
         self.gate = gate
         self._converters = converters
+        self._work: set[asyncio.Task[Rendering]] = set()
 
     async def render(self, job: Job) -> Rendering:
         """Generate and convert `job`. Raises any ProxyError.
 
-        The place at the gate is held until the frames are made: what is in flight is then bounded
-        in memory too, not only in number.
+        Cancelled in line, it leaves the line and nothing goes upstream. Cancelled later, the work goes on without
+        its client and keeps its place: no server stops drawing because somebody hung up.
         """
-        async with self.gate.enter():
-            generation = await self.upstream.generate(job)
-            if job.wanted == "none":
-                return Rendering(generation)
-            return await self._in_thread(develop, job, generation)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.gate.enter())
+            work = asyncio.create_task(self._generate(job, stack.pop_all()))
+        self._work.add(work)
+        work.add_done_callback(self._forget)
+        return await asyncio.shield(work)
+
+    async def close(self) -> None:
+        """End the work that nobody waits for any more."""
+        for work in self._work:
+            work.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
 
     async def convert(self, picture: bytes, display: Display) -> Frame:
         """The frame of an encoded picture. Raises PictureError."""
@@ -82,6 +119,19 @@ class Proxy:
     async def preview(self, frame: Frame, display: Display) -> bytes:
         """A PNG of what the panel of `display` shows of `frame`."""
         return await self._in_thread(preview, frame, display)
+
+    async def _generate(self, job: Job, place: AsyncExitStack) -> Rendering:
+        # The place is held until the frames are made: what is in flight is bounded in memory too, not only in number.
+        async with place:
+            generation = await self.upstream.generate(job)
+            if job.wanted == "none":
+                return Rendering(generation)
+            return await self._in_thread(develop, job, generation)
+
+    def _forget(self, work: asyncio.Task[Rendering]) -> None:
+        self._work.discard(work)
+        if not work.cancelled():
+            work.exception()  # looked at, lest asyncio complain where the client has left
 
     async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._converters, function, *args)

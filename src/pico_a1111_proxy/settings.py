@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
@@ -33,12 +34,7 @@ LATER = frozenset(
         "cache_random",
         "job_ttl",
         "rate_limit",
-        "relay",
-        "relay_prefixes",
-        "relay_server_control",
-        "allow_image_urls",
         "trusted_proxies",
-        "cors_origins",
         "redis_url",
         "fleet",
     }
@@ -83,13 +79,27 @@ def _check_username(text: str | None) -> str | None:
 
 
 def _check_keys(keys: SecretStr | None) -> SecretStr | None:
-    if keys and not _split(keys):
+    if keys and not _split(keys.get_secret_value()):
         raise ValueError("holds no key")  # else the service would be open, and its owner believe it closed
     return keys
 
 
-def _split(keys: SecretStr) -> tuple[str, ...]:
-    return tuple(key.strip() for key in keys.get_secret_value().split(",") if key.strip())
+def _check_prefixes(prefixes: str) -> str:
+    for prefix in _split(prefixes):
+        if not re.fullmatch(r"/[!-~]*", prefix) or re.search(r"//|/\.\.?(/|$)|[%?#\\]", prefix):
+            raise ValueError("lists paths that begin with a slash, as in /sam/, /StableStudio/")
+    return prefixes
+
+
+def _check_origins(origins: str) -> str:
+    for origin in _split(origins):
+        if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s?#@*]+", origin):
+            raise ValueError("lists origins without a path, as in http://localhost:3000, or is *")
+    return origins
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _lower(value: object) -> object:
@@ -147,11 +157,15 @@ class Settings(BaseSettings):
     rate_limit: str | None = Field(None, description="such as 30/minute")
 
     relay: Annotated[Relay, Choice] = Field("on", description="pass on A1111's other routes")
-    relay_prefixes: str = Field("", description="further paths to pass on")
+    relay_prefixes: Annotated[str, AfterValidator(_check_prefixes)] = Field(
+        "", description="further paths to pass on, comma-separated, such as /sam/, /StableStudio/"
+    )
     relay_server_control: bool = Field(False, description="let clients stop the web UI")
     allow_image_urls: bool = Field(False, description="let init_images be addresses")
     trusted_proxies: str = Field("", description="whose X-Forwarded-For is believed")
-    cors_origins: str = Field("", description="pages that may call the service")
+    cors_origins: Annotated[str, AfterValidator(_check_origins)] = Field(
+        "", description="pages that may call the service, comma-separated, such as http://localhost:3000; * is all"
+    )
     redis_url: str | None = Field(None, description="Redis of a fleet")
     fleet: Annotated[Literal["off", "celery"], Choice] = Field("off", description="off or celery")
 
@@ -184,7 +198,17 @@ class Settings(BaseSettings):
     @property
     def api_keys(self) -> tuple[str, ...]:
         """The keys that clients may send; empty means that none is asked for."""
-        return _split(self.service_api_key) if self.service_api_key else ()
+        return _split(self.service_api_key.get_secret_value()) if self.service_api_key else ()
+
+    @property
+    def further_prefixes(self) -> tuple[str, ...]:
+        """The paths that are relayed beside A1111's own."""
+        return _split(self.relay_prefixes)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The pages that may call."""
+        return _split(self.cors_origins)
 
 
 def read_settings(env_file: str | None = ".env", **overrides: object) -> Settings:

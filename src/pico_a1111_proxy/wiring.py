@@ -37,8 +37,12 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         with ThreadPoolExecutor(threads, thread_name_prefix="convert") as converters:
             gate = Gate(settings.max_workers, settings.queue_size, time.monotonic)
             watch = Watch(upstream, WATCH_SECONDS)
+            proxy = Proxy(upstream, gate, converters)
             async with watch.running():
-                yield Service(Proxy(upstream, gate, converters), watch, displays(settings))
+                try:
+                    yield Service(proxy, watch, displays(settings))
+                finally:
+                    await proxy.close()
 
 
 def open_upstream(settings: Settings) -> AbstractAsyncContextManager[Upstream]:

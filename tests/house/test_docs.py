@@ -37,6 +37,7 @@ def paths(router: Any) -> Iterator[str]:
         yield from paths(included) if included else [route.path]
 
 
+BASES = {"/original", "/displays/NAME"}  # addresses before A1111's own paths
 ROUTES = set(paths(create_app(read_settings(None)))) - {"/docs/oauth2-redirect"}
 
 
@@ -141,10 +142,10 @@ def test_a_script_that_is_shown_can_be_run(file: str, script: str) -> None:
 @pytest.mark.parametrize("address", re.findall(r"https?://[^\s\"'`)]+:8080(/[^\s\"'`)]*)", README))
 def test_an_address_that_is_shown_is_a_route_with_good_parameters(address: str) -> None:
     parts = urlsplit(address)
-    assert parts.path in ROUTES
+    assert parts.path in ROUTES | BASES
     query = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
     assert query.keys() <= RenderOptions.model_fields.keys()
-    assert RenderOptions.model_validate(query).display in {"default", *DISPLAYS}
+    assert RenderOptions.model_validate(query).display in {None, "default", *DISPLAYS}
 
 
 @pytest.mark.parametrize("query", sorted({span for span in spans(README) if re.fullmatch(r"\?\w+=\S+", span)}))

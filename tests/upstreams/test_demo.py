@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -105,6 +106,27 @@ async def test_too_much_and_too_little_are_refused(fields: dict[str, int], named
     assert isinstance(error, UpstreamRejected)
     assert said(error)["detail"][0]["loc"] == ["body", named]
     assert "the demo painter" in str(error)
+
+
+@pytest.mark.parametrize("depth", [499, 1000])
+async def test_what_is_nested_too_deeply_to_be_echoed_is_refused(depth: int) -> None:
+    body = b'{"width": 8, "height": 8, "steps": 1, "script_args": %s}' % (b"[" * depth + b"]" * depth)
+    if depth < 500:
+        assert len((await DemoPainter(0).generate(job_of(body))).pictures) == 1
+        return
+    with pytest.raises(UpstreamRejected, match="nested deeper"):
+        await DemoPainter(0).generate(job_of(body))
+
+
+@pytest.mark.parametrize("kind", [None, "application/json; charset=utf-8", "application/vnd.x+json"])
+async def test_json_is_read_under_any_of_its_names(kind: str | None) -> None:
+    assert len((await DemoPainter(0).generate(replace(job(), content_type=kind))).pictures) == 1
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"])
+async def test_what_is_sent_as_something_else_is_refused_as_with_a1111(kind: str) -> None:
+    with pytest.raises(UpstreamRejected, match="value is not a valid dict"):
+        await DemoPainter(0).generate(replace(job(), content_type=kind))
 
 
 @pytest.mark.parametrize(("asked", "drawn"), [(64, 64), (71, 64), (8, 8), (13.9, 8)])

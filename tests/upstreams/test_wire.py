@@ -31,12 +31,12 @@ def url(upstream: ScriptedA1111, path: str = "/x") -> yarl.URL:
 
 async def test_what_it_is_told_of_us(session: aiohttp.ClientSession, upstream: ScriptedA1111) -> None:
     await wire.call(session, "GET", url(upstream))
-    await wire.call(session, "POST", url(upstream), b"", "Basic eDp5")
+    await wire.call(session, "POST", url(upstream), b"", {"Content-Type": "text/x", "Authorization": "Basic eDp5"})
     got, posted = [{name.lower(): value for name, value in seen.headers} for seen in upstream.seen]
     assert got.pop("connection") == posted.pop("connection") == "close"
     host = f"127.0.0.1:{upstream.port}"
     assert got == {"host": host, "user-agent": wire.USER_AGENT, "accept-encoding": "identity", "accept": "*/*"}
-    more = {"authorization": "Basic eDp5", "content-type": "application/json", "content-length": "0"}
+    more = {"authorization": "Basic eDp5", "content-type": "text/x", "content-length": "0"}
     assert posted == {**got, **more}
 
 

@@ -67,7 +67,7 @@ def test_a_plain_sentence_is_kept_whole() -> None:
 
 
 async def test_no_such_route(service: Service) -> None:
-    for method, path in (("GET", "/sdapi/v1/nothing"), ("POST", "/nothing"), ("PUT", "/a/b")):
+    for method, path in (("GET", "/sdapi"), ("POST", "/nothing"), ("PUT", "/a/b"), ("GET", "/config")):
         got = await service.ask(method, path)
         assert got.status == 404
         assert got.json() == {"error": "Not Found", "code": 404, "detail": "Not Found"}

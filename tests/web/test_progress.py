@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 
+import aiohttp
+import pytest
 from PIL import Image
 
 from fakes.a1111 import Reply, ScriptedA1111, said
 from fakes.failures import CUT_OFF
 from fakes.pictures import GREEN, b64, png
-from service import Service
+from service import RAW, Service
 
 PROGRESS = "/sdapi/v1/progress"
 BUSY = {
@@ -29,14 +31,29 @@ IDLE = {
 }
 
 
-async def test_it_is_said_as_a1111_says_it(service: Service, upstream: ScriptedA1111) -> None:
-    upstream.standing = said(BUSY)
-    got = (await service.ask("GET", PROGRESS)).json()
-    assert (got["progress"], got["eta_relative"], got["current_image"]) == (0.35, 4.5, BUSY["current_image"])
-    assert (got["state"]["sampling_step"], got["state"]["sampling_steps"]) == (7, 20)
-    assert got["state"]["job_count"] == 1
-    without = (await service.ask("GET", f"{PROGRESS}?skip_current_image=true")).json()
-    assert without == {**got, "current_image": None}
+@pytest.mark.parametrize("base", ["", "/original", "/displays/default"])
+async def test_what_is_no_frame_is_the_upstreams_own(service: Service, upstream: ScriptedA1111, base: str) -> None:
+    upstream.standing = Reply(body=b'{ "progress": 0.350, "state": {"x": NaN} }', headers=(("content-type", "a/b"),))
+    got = await service.ask("GET", f"{base}{PROGRESS}?skipCurrentImage=false&skip_current_image=true")
+    assert (got.status, got.body, got.headers["Content-Type"]) == (200, upstream.standing.body, "a/b")
+    assert upstream.seen[0].target == f"{PROGRESS}?skipCurrentImage=false&skip_current_image=true"
+
+
+async def test_our_options_stay_here(service: Service, upstream: ScriptedA1111) -> None:
+    upstream.standing = said(IDLE)
+    await service.ask("GET", f"{PROGRESS}?display=default&x=%C3%A9&answer=json&width=9&&y")
+    await service.ask("GET", f"/original{PROGRESS}?display=default&fit=x&answer=frame")
+    assert [seen.target for seen in upstream.seen] == [
+        f"{PROGRESS}?x=%C3%A9&&y",
+        f"{PROGRESS}?display=default&fit=x&answer=frame",
+    ]
+
+
+async def test_it_varies_with_accept(service: Service, upstream: ScriptedA1111) -> None:
+    for document in (IDLE, BUSY):
+        upstream.standing = said(document)
+        for accept in ("*/*", RAW, "image/png"):
+            assert (await service.ask("GET", PROGRESS, accept=accept)).headers["Vary"] == "Accept"
 
 
 async def test_idle_is_what_clients_wait_for(service: Service, upstream: ScriptedA1111) -> None:
@@ -93,8 +110,14 @@ async def test_it_does_not_wait_behind_generations(service: Service, upstream: S
 
 
 async def test_it_fails_like_everything_else(service: Service, upstream: ScriptedA1111) -> None:
+    upstream.standing = CUT_OFF["hangs up in the headers"]
+    for accept in ("*/*", RAW):
+        got = await service.ask("GET", PROGRESS, accept=accept)
+        assert (got.status, got.json()["error"]) == (502, "Upstream A1111 service unavailable")
     upstream.standing = CUT_OFF["hangs up in the body"]
-    got = await service.ask("GET", PROGRESS)
-    assert (got.status, got.json()["error"]) == (502, "Upstream A1111 service unavailable")
+    assert (await service.ask("GET", PROGRESS, accept=RAW)).status == 502
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await service.ask("GET", PROGRESS)
     upstream.standing = said({"detail": "Not Found"}, 404)
-    assert (await service.ask("GET", PROGRESS)).status == 404
+    for accept in ("*/*", RAW):
+        assert (await service.ask("GET", PROGRESS, accept=accept)).status == 404

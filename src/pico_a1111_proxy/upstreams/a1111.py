@@ -7,7 +7,7 @@ import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import yarl
@@ -15,7 +15,7 @@ import yarl
 from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.errors import UpstreamError, UpstreamTimeout
 from pico_a1111_proxy.jobs import Generation, Job, Progress, decode_base64, read_json
-from pico_a1111_proxy.proxy import Condition, Finding
+from pico_a1111_proxy.proxy import Condition, Finding, RelayAnswer, RelayRequest
 from pico_a1111_proxy.upstreams import wire
 
 CHECK_SECONDS = 5.0
@@ -48,8 +48,17 @@ class A1111:
     async def generate(self, job: Job) -> Generation:
         """POST the job's body as it is, once. Raises UpstreamError."""
         query = f"?{job.query}" if job.query else ""
-        answer = await self._call("POST", f"/sdapi/v1/{job.route}{query}", job.body)
+        content_type = {"Content-Type": job.content_type} if job.content_type is not None else {}
+        answer = await self._call("POST", f"/sdapi/v1/{job.route}{query}", job.body, content_type)
         return Generation.read(wire.accept(answer))
+
+    @asynccontextmanager
+    async def relay(self, request: RelayRequest) -> AsyncIterator[RelayAnswer]:
+        """Pass it on with our credentials; its redirects lead back through the relay, or nowhere."""
+        async with wire.stream(self._session, request, self._url(request.target), self._authorization) as answer:
+            headers = ((name, self._lead_back(name, value)) for name, value in answer.headers)
+            kept = tuple((name, value) for name, value in headers if value is not None)
+            yield RelayAnswer(answer.status, kept, answer.body)
 
     async def progress(self) -> Progress:
         """Ask how far the running generation is. Raises UpstreamError."""
@@ -106,10 +115,38 @@ class A1111:
         for finding in _judge(answer, self._authorization is not None):
             yield finding
 
-    async def _call(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        # Already encoded: the query goes up as the client wrote it.
-        url = yarl.URL(self._base_url + path, encoded=True)
-        return await wire.call(self._session, method, url, body, self._authorization)
+    async def _call(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        headers = dict(headers or {})
+        if self._authorization:
+            headers["Authorization"] = self._authorization
+        return await wire.call(self._session, method, self._url(path), body, headers)
+
+    def _url(self, target: str) -> yarl.URL:
+        # Already encoded: path and query go up as the client wrote them.
+        return yarl.URL(self._base_url + target, encoded=True)
+
+    def _lead_back(self, name: str, value: str) -> str | None:
+        """A Location without the upstream's host and sub-path; None for one that leads elsewhere."""
+        if name.lower() != "location":
+            return value
+        ours = urlsplit(self._base_url)
+        try:
+            theirs = urlsplit(value)
+            elsewhere = bool(theirs.netloc) and theirs.hostname != ours.hostname
+        except ValueError:
+            return None
+        if elsewhere or (theirs.scheme and not theirs.netloc):
+            return None
+        path = theirs.path
+        if path.startswith("/"):
+            if not f"{path}/".startswith(f"{ours.path}/"):
+                return None
+            path = path[len(ours.path) :] or "/"
+            if path.startswith("//"):  # a browser would take the rest for a host
+                return None
+        return urlunsplit(("", "", path, theirs.query, theirs.fragment))
 
 
 @asynccontextmanager

@@ -6,15 +6,15 @@ import asyncio
 import io
 import re
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
 from typing import Any
 
 import aiohttp
 import yarl
 
-from pico_a1111_proxy.answers import Answer
+from pico_a1111_proxy.answers import Answer, end_to_end
 from pico_a1111_proxy.errors import (
     UpstreamError,
     UpstreamNonsense,
@@ -24,8 +24,10 @@ from pico_a1111_proxy.errors import (
     UpstreamUnavailable,
 )
 from pico_a1111_proxy.jobs import read_json
+from pico_a1111_proxy.proxy import RelayAnswer, RelayRequest
 
 CONNECT_SECONDS = 5.0
+RELAY_BUFFER = 2**18  # bytes of a relayed answer that wait for a slow client, about
 MAX_ANSWER_BYTES = 128 * 2**20  # sixteen pictures of 2048 by 2048 fit; an endless answer does not
 USER_AGENT = f"pico-a1111-proxy/{version('pico-a1111-proxy')}"
 
@@ -34,22 +36,12 @@ NO_HTTP = "It answered with something that is no HTTP"
 
 _PLACE = re.compile(r"(?<!\w)(/\w|[A-Za-z]:\\|\\\\|\w+://|[\w.-]+:\d{2,5}\b)")  # how a path or an address begins
 
-# RFC 9110, 7.6.1, and what says how the body was written: aiohttp has undone that by now.
-_NOT_PASSED_ON = frozenset(
-    (
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "content-encoding",
-        "content-length",
-    )
-)
+# How the body was written: aiohttp has undone that by the time `call` gives it.
+_OF_THE_CODING = frozenset({"content-encoding", "content-length"})
+
+# A1111 would spend 100 ms on compressing base64 text that the next room holds.
+_OF_OURS = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+_NOTHING_OF_AIOHTTPS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
 @asynccontextmanager
@@ -66,8 +58,6 @@ async def open_session(total_seconds: float) -> AsyncIterator[aiohttp.ClientSess
         connector=connector,
         timeout=timeout,
         cookie_jar=aiohttp.DummyCookieJar(),
-        # A1111 would spend 100 ms on compressing base64 text that the next room holds.
-        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
         read_bufsize=2**20,
     ) as session:
         yield session
@@ -78,20 +68,67 @@ async def call(
     method: str,
     url: yarl.URL,
     body: bytes | None = None,
-    authorization: str | None = None,
+    headers: dict[str, str] | None = None,
 ) -> Answer:
     """Send one request, follow no redirect, read the whole answer whatever its status.
 
     Raises UpstreamTimeout, UpstreamUnavailable, UpstreamNonsense.
     """
-    headers = {"Content-Type": "application/json"} if body is not None else {}
-    if authorization:
-        headers["Authorization"] = authorization
     # As a file, since aiohttp writes bytes of over a megabyte in one go and warns that it does.
     data = io.BytesIO(body) if body is not None else None
+    with _translated():
+        async with session.request(
+            method,
+            url,
+            data=data,
+            headers={**_OF_OURS, **(headers or {})},
+            allow_redirects=False,
+            skip_auto_headers=("Content-Type",),
+        ) as response:
+            passed = end_to_end(response.headers.items())
+            headers_left = tuple(header for header in passed if header[0].lower() not in _OF_THE_CODING)
+            return Answer(response.status, headers_left, await _read(response))
+
+
+@asynccontextmanager
+async def stream(
+    session: aiohttp.ClientSession, request: RelayRequest, url: yarl.URL, authorization: str | None
+) -> AsyncIterator[RelayAnswer]:
+    """Pass `request` on, and its answer back as it arrives; the session's seconds bound each wait, not the whole.
+
+    Raises UpstreamTimeout and UpstreamUnavailable, also from the answer's body.
+    """
+    headers = [*request.headers, ("Authorization", authorization)] if authorization else list(request.headers)
+    timeout = aiohttp.ClientTimeout(sock_connect=session.timeout.sock_connect, sock_read=session.timeout.total)
+    with _translated():
+        response = await session.request(
+            request.method,
+            url,
+            data=request.body,
+            headers=headers,
+            allow_redirects=False,
+            skip_auto_headers=_NOTHING_OF_AIOHTTPS,
+            auto_decompress=False,
+            read_bufsize=RELAY_BUFFER,
+            timeout=timeout,
+        )
+    async with response:
+        if not 200 <= response.status < 600:
+            raise UpstreamUnavailable(UNAVAILABLE, NO_HTTP)
+        yield RelayAnswer(response.status, end_to_end(response.headers.items()), _chunks(response))
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    with _translated():
+        async for chunk in response.content.iter_any():
+            yield chunk
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Every failure of a call becomes one of ours, with its cause."""
     try:
-        async with session.request(method, url, data=data, headers=headers, allow_redirects=False) as response:
-            return Answer(response.status, _passed_on(response), await _read(response))
+        yield
     except UpstreamError:
         raise
     except aiohttp.ConnectionTimeoutError as error:
@@ -169,12 +206,6 @@ def _first_fault(faults: list[Any]) -> str | None:
         return None
     field = ".".join(map(str, fault["loc"][1:]))
     return f"{field}: {fault['msg']}" if field else str(fault["msg"])
-
-
-def _passed_on(response: aiohttp.ClientResponse) -> tuple[tuple[str, str], ...]:
-    named = {name.strip().lower() for name in response.headers.get("Connection", "").split(",")}
-    stopped = _NOT_PASSED_ON | named
-    return tuple((name, value) for name, value in response.headers.items() if name.lower() not in stopped)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -10,11 +10,14 @@ from fastapi import FastAPI
 
 from pico_a1111_proxy.settings import Settings, read_settings
 from pico_a1111_proxy.web.access import AccessLog
+from pico_a1111_proxy.web.bases import OF_A_DISPLAY
+from pico_a1111_proxy.web.cors import Cors
 from pico_a1111_proxy.web.errors import add_error_handlers
 from pico_a1111_proxy.web.guards import ApiKey, RequestId, TrailingSlash
 from pico_a1111_proxy.web.ops import VERSION, ops_routes
 from pico_a1111_proxy.web.progress import progress_routes
-from pico_a1111_proxy.web.sdapi import sdapi_routes
+from pico_a1111_proxy.web.relay import Relay, RelayRules
+from pico_a1111_proxy.web.sdapi import Rules, sdapi_routes
 from pico_a1111_proxy.wiring import open_service
 
 
@@ -41,13 +44,28 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # A 307 is not followed by the MicroPython clients in the field: TrailingSlash does it without.
         redirect_slashes=False,
     )
-    app.include_router(sdapi_routes(settings.json_images, int(settings.max_body_mb * 1e6)))
-    app.include_router(progress_routes())
+    pictures = _picture_rules(settings)
+    relay = Relay(_relay_rules(settings), pictures)
+    for router in (sdapi_routes(pictures), progress_routes(relay)):
+        app.include_router(router)
+        app.include_router(router, prefix=OF_A_DISPLAY, include_in_schema=False)
     app.include_router(ops_routes())
+    app.router.default = relay
     add_error_handlers(app)
     # The last one added is the outermost.
     app.add_middleware(ApiKey, keys=settings.api_keys)
     app.add_middleware(AccessLog, debug=settings.debug_mode)
+    # Around the keys, since a preflight has none, and around all that makes errors, which a page may read too.
+    app.add_middleware(Cors, origins=settings.origins)
     app.add_middleware(RequestId)
     app.add_middleware(TrailingSlash)
     return app
+
+
+def _picture_rules(settings: Settings) -> Rules:
+    otherwise = "original" if settings.json_images == "original" else "json"
+    return Rules(otherwise, int(settings.max_body_mb * 1e6), settings.allow_image_urls)
+
+
+def _relay_rules(settings: Settings) -> RelayRules:
+    return RelayRules(settings.relay == "on", settings.further_prefixes, settings.relay_server_control)

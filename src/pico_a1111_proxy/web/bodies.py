@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from json.decoder import JSONDecoder
 from typing import Any
 
@@ -13,23 +15,34 @@ from pico_a1111_proxy.errors import BadRequest, BodyTooLarge
 from pico_a1111_proxy.jobs import read_json
 
 _SPACE = " \t\n\r"
+_ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_FOR_PICTURES = ("image", "mask")  # in the name of a field: init_images, latent_mask, input_image, imageList
 _OFF = frozenset({"false", "off", "no", "n", "f", "0", "none"})
 
 
 async def read_body(request: Request, limit: int) -> bytes:
     """Read the request's body of at most `limit` bytes. Raises BodyTooLarge, early where it can."""
-    too_large = BodyTooLarge(f"The body is over {limit / 1e6:g} MB")
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > limit:
-        raise too_large
+    if promised_length(request) > limit:
+        raise body_too_large(limit)
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
-            raise too_large
+            raise body_too_large(limit)
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def promised_length(request: Request) -> int:
+    """What the request's Content-Length says, in bytes; 0 where it says nothing."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdigit() else 0
+
+
+def body_too_large(limit: int) -> BodyTooLarge:
+    """The error for a body of over `limit` bytes."""
+    return BodyTooLarge(f"The body is over {limit / 1e6:g} MB")
 
 
 def read_object(body: bytes, content_type: str) -> dict[str, Any]:
@@ -45,6 +58,23 @@ def read_object(body: bytes, content_type: str) -> dict[str, Any]:
     return document
 
 
+def refuse_addresses(document: Any) -> None:
+    """Raise BadRequest where a field for a picture holds an address: A1111 would fetch it, from inside its network."""
+    waiting = [("", document)]
+    while waiting:
+        field, value = waiting.pop()
+        if isinstance(value, dict):
+            for name, item in value.items():
+                waiting.append((field or (name if any(word in name.lower() for word in _FOR_PICTURES) else ""), item))
+        elif isinstance(value, list):
+            waiting.extend((field, item) for item in value)
+        elif field and isinstance(value, str) and _ADDRESS.match(value):
+            raise BadRequest(
+                f"{field}: holds an address, which is not fetched; send the picture itself, as base64",
+                "ALLOW_IMAGE_URLS=true leaves such addresses to the upstream",
+            )
+
+
 def images_are_off(document: dict[str, Any]) -> bool:
     """Whether the client switched `send_images` off, in any of the ways that A1111 understands."""
     return str(document.get("send_images", True)).lower() in _OFF
@@ -57,14 +87,24 @@ def ask_for_images(body: bytes, document: dict[str, Any]) -> bytes:
     """
     if not images_are_off(document):
         return body
-    # Python's parser, and so A1111's, lets encoded surrogates pass.
-    text = body.decode(json.detect_encoding(body), "surrogatepass")
     try:
-        spans = _values(text, "send_images")
+        return replace_values(body, lambda name, _: "true" if name == "send_images" else None)
     except RecursionError:
         raise BadRequest("The body is nested too deeply") from None
-    for start, end in reversed(spans):
-        text = f"{text[:start]}true{text[end:]}"
+
+
+def replace_values(body: bytes, choose: Callable[[str, Any], str | None]) -> bytes:
+    """Give the JSON object `body` with other values in its outermost level, and not a byte changed between them.
+
+    `choose` gets each name with its value, and gives the new value as JSON, or None to leave it. Raises
+    RecursionError for one that is nested too deeply.
+    """
+    # Python's parser, and so A1111's, lets encoded surrogates pass.
+    text = body.decode(json.detect_encoding(body), "surrogatepass")
+    for name, value, start, end in reversed(_members(text)):
+        new = choose(name, value)
+        if new is not None:
+            text = f"{text[:start]}{new}{text[end:]}"
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -76,20 +116,19 @@ def write_json(document: Any) -> bytes:
         return json.dumps(document).encode()
 
 
-def _values(text: str, key: str) -> list[tuple[int, int]]:
-    """Where the values of `key` begin and end in the outermost object of `text`, which is valid JSON."""
+def _members(text: str) -> list[tuple[str, Any, int, int]]:
+    """Name and value, and where the value begins and ends, of the outermost object of `text`, which is valid JSON."""
     decoder = JSONDecoder()
-    spans: list[tuple[int, int]] = []
+    members: list[tuple[str, Any, int, int]] = []
     at = text.index("{") + 1
     while True:
         at = _skip(text, at, _SPACE + ",")
         if text[at] == "}":
-            return spans
+            return members
         name, at = decoder.raw_decode(text, at)
         start = _skip(text, at, _SPACE + ":")
-        _, at = decoder.raw_decode(text, start)
-        if name == key:
-            spans.append((start, at))
+        value, at = decoder.raw_decode(text, start)
+        members.append((name, value, start, at))
 
 
 def _skip(text: str, at: int, characters: str) -> int:

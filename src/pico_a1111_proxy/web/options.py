@@ -76,7 +76,7 @@ Side = Annotated[int, Field(ge=1, le=MAX_SIDE), WrapValidator(_check_side)]
 class DisplayOptions(BaseModel):
     """The query parameters of every route that yields a frame; each overrides the display's own."""
 
-    display: str = Field("default", description="a display by name")
+    display: str | None = Field(None, description="a display by name")
     width: Side | None = Field(None, description="pixels of a row")
     height: Side | None = Field(None, description="rows")
     format: Annotated[str, OneOf(tuple(FORMATS))] | None = Field(None, description="how a pixel is written")
@@ -88,12 +88,16 @@ class DisplayOptions(BaseModel):
         None, description="#rrggbb (with %23 for the #), shown where the picture is not"
     )
 
-    def apply_to(self, displays: Mapping[str, Display]) -> Display:
-        """The display that is asked for. Raises BadRequest for an unknown name."""
-        if self.display not in displays:
-            raise BadRequest(f"display: {_show(self.display)} is not one of {', '.join(displays)}")
+    def apply_to(self, displays: Mapping[str, Display], base: str | None = None) -> Display:
+        """The display that is asked for, else that of the base URL, else the first.
+
+        Raises BadRequest for an unknown name.
+        """
+        name = self.display if self.display is not None else base or next(iter(displays))
+        if name not in displays:
+            raise BadRequest(f"display: {_show(name)} is not one of {', '.join(displays)}")
         overrides = self.model_dump(include=set(DisplayOptions.model_fields) - {"display"}, exclude_none=True)
-        return replace(displays[self.display], **overrides)
+        return replace(displays[name], **overrides)
 
 
 class RenderOptions(DisplayOptions):
@@ -108,8 +112,8 @@ class RenderOptions(DisplayOptions):
 
 
 def without_ours(query: str) -> str:
-    """What is left of a raw query when our own options are taken out of it."""
-    parts = [part for part in query.split("&") if part]
+    """What is left of a raw query when our own options are taken out of it, as it was written."""
+    parts = query.split("&")
     return "&".join(part for part in parts if unquote_plus(part.partition("=")[0]) not in RenderOptions.model_fields)
 
 

@@ -2,59 +2,38 @@
 
 from __future__ import annotations
 
-import base64
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from pico_a1111_proxy.jobs import Progress
-from pico_a1111_proxy.web.bodies import write_json
-from pico_a1111_proxy.web.options import RenderOptions
+from pico_a1111_proxy.web.bases import display_of, split_base
+from pico_a1111_proxy.web.options import RenderOptions, without_ours
+from pico_a1111_proxy.web.relay import Relay, Relayed
 from pico_a1111_proxy.web.sdapi import frame_headers, frame_response
 
 
-def progress_routes() -> APIRouter:
-    """GET /sdapi/v1/progress."""
+def progress_routes(relay: Relay) -> APIRouter:
+    """GET /sdapi/v1/progress; what is no frame is the upstream's own answer, through `relay`."""
     router = APIRouter(tags=["pictures"])
 
     @router.get("/sdapi/v1/progress", response_class=Response)
-    async def progress(
-        request: Request, options: Annotated[RenderOptions, Query()], skip_current_image: bool = False
-    ) -> Response:
+    async def progress(request: Request, options: Annotated[RenderOptions, Query()]) -> Response:
         """How far the running generation is; as a frame or a PNG, what there is of its picture, or 204."""
         service = request.state.service
         answer = options.choose_answer(request.headers, "json")
-        display = options.apply_to(service.displays)
-        now: Progress = await service.proxy.upstream.progress()
+        display = options.apply_to(service.displays, display_of(split_base(request.scope["path"])[0], service.displays))
         if answer not in ("frame", "preview"):
-            return Response(write_json(_as_a1111_says_it(now, skip_current_image)), media_type="application/json")
+            return Relayed(relay, without_ours(request.scope["query_string"].decode("latin-1")))
+        now = await service.proxy.upstream.progress()
         if now.picture is None:
-            return Response(status_code=204)
+            return Response(status_code=204, headers={"Vary": "Accept"})
         frame = await service.proxy.convert(now.picture, display)
         if answer == "frame":
-            return frame_response(frame, frame_headers(frame))
-        return Response(await service.proxy.preview(frame, display), media_type="image/png")
+            response = frame_response(frame, frame_headers(frame))
+        else:
+            response = Response(await service.proxy.preview(frame, display), media_type="image/png")
+        response.headers.add_vary_header("Accept")
+        return response
 
     return router
-
-
-def _as_a1111_says_it(now: Progress, skip_image: bool) -> dict[str, Any]:
-    picture = None if skip_image else now.picture
-    return {
-        "progress": now.fraction,
-        "eta_relative": now.eta_seconds,
-        "state": {
-            "skipped": False,
-            "interrupted": False,
-            "stopping_generation": False,
-            "job": "scripts_txt2img" if now.busy else "",
-            "job_count": 1 if now.busy else 0,
-            "job_timestamp": "0",
-            "job_no": 0,
-            "sampling_step": now.step,
-            "sampling_steps": now.steps,
-        },
-        "current_image": picture and base64.b64encode(picture).decode("ascii"),
-        "textinfo": None,
-    }

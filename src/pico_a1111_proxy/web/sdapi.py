@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pybase64
@@ -12,14 +13,22 @@ from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import UpstreamError, UpstreamNonsense, UpstreamRejected
 from pico_a1111_proxy.frames import Frame, describe
-from pico_a1111_proxy.jobs import Job, Rendering, Route, Wanted
+from pico_a1111_proxy.jobs import Job, Rendering, Route, Wanted, read_json
 from pico_a1111_proxy.proxy import Proxy
-from pico_a1111_proxy.web.bodies import ask_for_images, images_are_off, read_body, read_object, write_json
+from pico_a1111_proxy.web.bases import display_of, split_base
+from pico_a1111_proxy.web.bodies import (
+    ask_for_images,
+    images_are_off,
+    read_body,
+    read_object,
+    refuse_addresses,
+    write_json,
+)
+from pico_a1111_proxy.web.headers import downwards
+from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.options import RenderOptions, without_ours
 
-_WANTED: dict[str, Wanted] = {"frame": "one", "preview": "one", "json": "all", "original": "none"}
-# Date and server are ours to say; the others would show where the upstream is.
-_NOT_RELAYED = frozenset({"date", "server", "location", "content-location", "refresh"})
+_WANTED: dict[str, Wanted] = {"frame": "one", "preview": "one", "json": "all"}
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -44,37 +53,68 @@ _BODY: dict[str, Any] = {
 }
 
 
-def sdapi_routes(json_images: str, max_body: int) -> APIRouter:
-    """The routes; `json_images` is the answer for who names none (`frame` or `original`), `max_body` is in bytes."""
+@dataclass(frozen=True)
+class Rules:
+    """What the settings say of requests: who names no answer gets `otherwise`; `max_body` is in bytes."""
+
+    otherwise: str
+    max_body: int
+    image_urls: bool
+
+
+def sdapi_routes(rules: Rules) -> APIRouter:
+    """The routes; below OF_A_DISPLAY they are those of that display."""
     router = APIRouter(tags=["pictures"])
-    otherwise = "original" if json_images == "original" else "json"
 
     @router.post("/sdapi/v1/txt2img", openapi_extra=_BODY, response_class=Response)
     async def txt2img(request: Request, options: Annotated[RenderOptions, Query()]) -> Response:
         """Draw a picture from words."""
-        return await _render(request, "txt2img", options)
+        return await _render(request, "txt2img", options, rules)
 
     @router.post("/sdapi/v1/img2img", openapi_extra=_BODY, response_class=Response)
     async def img2img(request: Request, options: Annotated[RenderOptions, Query()]) -> Response:
         """Draw a picture from a picture."""
-        return await _render(request, "img2img", options)
+        return await _render(request, "img2img", options, rules)
 
-    async def _render(request: Request, route: Route, options: RenderOptions) -> Response:
-        answer = options.choose_answer(request.headers, otherwise)
-        display = options.apply_to(request.state.service.displays)
-        body = await read_body(request, max_body)
+    return router
+
+
+async def _render(request: Request, route: Route, options: RenderOptions, rules: Rules) -> Response:
+    base_display = display_of(split_base(request.scope["path"])[0], request.state.service.displays)
+    # Who sets the base URL of a display wants frames, whatever others get who name nothing.
+    answer = options.choose_answer(request.headers, "json" if base_display else rules.otherwise)
+    display = options.apply_to(request.state.service.displays, base_display)
+    query = without_ours(request.scope["query_string"].decode("latin-1"))
+    if answer == "original":
+        response = await draw_original(request, route, query, rules)
+    else:
+        body = await read_body(request, rules.max_body)
         document = read_object(body, request.headers.get("content-type", ""))
+        if not rules.image_urls:
+            refuse_addresses(document)
         wanted = _WANTED[answer]
         if wanted == "one":
             body = ask_for_images(body, document)
         elif images_are_off(document):
             wanted = "none"  # the client wants the words only, and gets what it asked for
-        job = Job(route, body, display, wanted, options.index, without_ours(request.url.query))
-        response = await answer_job(request.state.service.proxy, job, answer)
-        response.headers.add_vary_header("Accept")
-        return response
+        job = Job(route, body, display, wanted, options.index, query)
+        response = await unless_left(request.receive, answer_job(request.state.service.proxy, job, answer))
+    response.headers.add_vary_header("Accept")
+    return response
 
-    return router
+
+async def draw_original(request: Request, route: Route, query: str, rules: Rules) -> Response:
+    """Send the body up byte for byte, whatever it is, and the upstream's answer down; only the line is ours.
+
+    Raises ProxyError.
+    """
+    service = request.state.service
+    body = await read_body(request, rules.max_body)
+    if not rules.image_urls:
+        refuse_addresses(read_json(body))
+    display = next(iter(service.displays.values()))
+    job = Job(route, body, display, "none", query=query, content_type=request.headers.get("content-type"))
+    return await unless_left(request.receive, answer_job(service.proxy, job, "original"))
 
 
 async def answer_job(proxy: Proxy, job: Job, answer: str) -> Response:
@@ -115,11 +155,8 @@ def relay_answer(answer: Answer) -> Response:
     """The upstream's answer as it came: status, headers, bytes."""
     response = Response(answer.body, answer.status)
     length = [header for header in response.raw_headers if header[0] == b"content-length"]
-    response.raw_headers = length + [
-        (name.lower().encode("latin-1"), value.encode("utf-8", "surrogateescape"))
-        for name, value in answer.headers
-        if name.lower() not in _NOT_RELAYED
-    ]
+    # Where it redirects, a client of a generation has nothing to follow.
+    response.raw_headers = length + [header for header in downwards(answer.headers) if header[0] != b"location"]
     return response
 
 

@@ -11,8 +11,12 @@ from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.errors import UpstreamRejected
 from pico_a1111_proxy.jobs import Route, read_json
 
-# Name and default by kind, in A1111's order within each. A default of None is A1111's own null.
-_COMMON: dict[str, dict[str, Any]] = {
+DEEPEST = 500  # levels of JSON
+
+Table = dict[str, dict[str, Any]]  # name and default of each field, by kind
+
+# In A1111's order within each kind. A default of None is A1111's own null.
+_COMMON: Table = {
     "str": {
         "prompt": "",
         "negative_prompt": "",
@@ -61,7 +65,7 @@ _COMMON: dict[str, dict[str, Any]] = {
     "dict": {"override_settings": None, "comments": None, "alwayson_scripts": {}},
 }
 
-_OF_ROUTE: dict[Route, dict[str, dict[str, Any]]] = {
+_OF_ROUTE: dict[Route, Table] = {
     "txt2img": {
         "str": {
             "hr_upscaler": None,
@@ -105,27 +109,45 @@ class _Unreadable(Exception):
 
 
 def read_fields(route: Route, body: bytes) -> dict[str, Any]:
-    """Every field of `route` with its value from `body`, or its default where that is absent or null.
+    """Every field of `route` with its value from `body`; see `read_tables`."""
+    return read_tables(body, _COMMON, _OF_ROUTE[route])
 
-    Unknown fields are dropped. Raises UpstreamRejected with A1111's own 422 where a value is of a wrong kind.
+
+def read_tables(body: bytes, *tables: Table) -> dict[str, Any]:
+    """Every field of `tables` with its value from `body`, or its default where that is absent or null.
+
+    Unknown fields are dropped. A default of `...` marks a field that must be there. Raises UpstreamRejected with
+    A1111's own 422 where one is missing or of a wrong kind.
     """
-    document = read_json(body)
-    if not isinstance(document, dict):
-        refuse(_body_fault(body))
+    document = read_object(body)
     fields: dict[str, Any] = {}
     faults = []
-    for group in (_COMMON, _OF_ROUTE[route]):
-        for kind, defaults in group.items():
-            for name, default in defaults.items():
-                value = document.get(name)
-                try:
-                    fields[name] = default if value is None else _KINDS[kind](value)
-                except _Unreadable as error:
-                    words, fault = error.args
-                    faults.append({"loc": ["body", name], "msg": words, "type": fault})
+    for kind, name, default in [
+        (kind, name, default)
+        for table in tables
+        for kind, defaults in table.items()
+        for name, default in defaults.items()
+    ]:
+        value = document.get(name)
+        try:
+            fields[name] = _required(default) if value is None else _KINDS[kind](value)
+        except _Unreadable as error:
+            words, fault = error.args
+            faults.append({"loc": ["body", name], "msg": words, "type": fault})
     if faults:
         refuse(*faults)
     return fields
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body`. Raises UpstreamRejected with A1111's own 422 where there is none."""
+    document = read_json(body)
+    if not isinstance(document, dict):
+        refuse(_body_fault(body))
+    # What is read here is echoed, and the parser takes more than can be written.
+    if body.count(b"[") + body.count(b"{") > DEEPEST and _depth(document) > DEEPEST:
+        refuse({"loc": ["body"], "msg": f"nested deeper than {DEEPEST}", "type": "value_error"})
+    return document
 
 
 def refuse(*faults: dict[str, Any]) -> NoReturn:
@@ -138,6 +160,27 @@ def refuse(*faults: dict[str, Any]) -> NoReturn:
 def json_answer(document: Any, status: int = 200) -> Answer:
     """An answer that holds `document` as JSON, in ASCII: a prompt may hold what UTF-8 can't."""
     return Answer(status, (("Content-Type", "application/json"),), json.dumps(document).encode("ascii"))
+
+
+def _depth(document: Any) -> int:
+    """How deep `document` is nested; more than DEEPEST is not counted."""
+    level, depth = [document], 0
+    while level and depth <= DEEPEST:
+        depth += 1
+        inner = [list(item.values()) if isinstance(item, dict) else item for item in level]
+        level = [value for values in inner for value in values if isinstance(value, (dict, list))]
+    return depth
+
+
+def error_answer(status: int, error: str, detail: str = "", errors: str = "") -> Answer:
+    """A1111's other shape of an error: of an HTTPException with its `detail`, of any other with its `errors`."""
+    return json_answer({"error": error, "detail": detail, "body": "", "errors": errors}, status)
+
+
+def _required(default: Any) -> Any:
+    if default is ...:
+        raise _Unreadable("field required", "value_error.missing")
+    return default
 
 
 def _body_fault(body: bytes) -> dict[str, Any]:

@@ -37,8 +37,11 @@ def sampler(fields: dict[str, Any]) -> str:
     return str(fields["sampler_name"] or fields["sampler_index"])
 
 
-def info(fields: dict[str, Any], seeds: list[int], subseeds: list[int], grid: bool) -> str:
-    """A1111's `info`: JSON text with all of its keys; `grid` says that a grid is the first image."""
+def info(fields: dict[str, Any], seeds: list[int], subseeds: list[int], infotexts: list[str], first: int) -> str:
+    """A1111's `info`: JSON text with all of its keys.
+
+    Seeds are of the pictures asked for, `infotexts` of the images there are; `first` is the first that is no grid.
+    """
     told = {
         "prompt": fields["prompt"],
         "all_prompts": [fields["prompt"]] * len(seeds),
@@ -65,8 +68,8 @@ def info(fields: dict[str, Any], seeds: list[int], subseeds: list[int], grid: bo
         "seed_resize_from_h": fields["seed_resize_from_h"],
         "denoising_strength": fields["denoising_strength"],
         "extra_generation_params": {},
-        "index_of_first_image": int(grid),
-        "infotexts": [infotext(fields, seed) for seed in ([seeds[0]] if grid else []) + seeds],
+        "index_of_first_image": first,
+        "infotexts": infotexts,
         "styles": fields["styles"] or [],
         "job_timestamp": time.strftime("%Y%m%d%H%M%S"),
         "clip_skip": 1,

@@ -1,0 +1,127 @@
+"""PNG info: the texts that a PNG carries, and A1111's infotext read back."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from pico_a1111_proxy.errors import PictureError, UpstreamUnavailable
+from pico_a1111_proxy.jobs import decode_base64
+from pico_a1111_proxy.pictures import Header, read_header
+from pico_a1111_proxy.upstreams.demo.fields import error_answer, read_tables
+
+MOST_TEXT = 1_000_000  # bytes of all texts in one picture; compressed ones can inflate to a thousandfold
+MOST_CHUNKS = 10_000
+LONGEST_SETTINGS = 10_000  # characters
+
+_SETTING = re.compile(r'(\w[\w /-]{0,63}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_SIZE = re.compile(r"(\d{1,9})x(\d{1,9})")
+_NEGATIVE = "Negative prompt:"
+
+
+def read_picture(text: str) -> tuple[bytes, Header]:
+    """The picture in a client's base64, and what it says of itself. Raises UpstreamUnavailable, A1111's 500."""
+    data = decode_base64(text.strip()) or b""
+    try:
+        return data, read_header(data)
+    except PictureError as error:
+        raise invalid_image(error) from error
+
+
+def invalid_image(error: PictureError) -> UpstreamUnavailable:
+    """What A1111 says of a picture that it can't read."""
+    words = "Invalid encoded image"
+    return UpstreamUnavailable(words, str(error), error_answer(500, "HTTPException", words))
+
+
+def tell_png_info(body: bytes) -> dict[str, Any]:
+    """A1111's answer to png-info. Runs in a thread; raises UpstreamError with A1111's words."""
+    texts = _read_texts_of(read_tables(body, {"str": {"image": ...}})["image"])[0]
+    infotext = texts.pop("parameters", "")
+    return {"info": infotext, "items": texts, "parameters": read_infotext(infotext)}
+
+
+def interrogate(body: bytes) -> dict[str, Any]:
+    """A1111's answer to interrogate: the prompt that the picture itself tells. Runs in a thread; see above."""
+    texts, header = _read_texts_of(read_tables(body, {"str": {"image": ""}})["image"])
+    prompt = read_infotext(texts.get("parameters", "")).get("Prompt", "")
+    unknown = f"a picture of {header.width}x{header.height} pixels; the demo painter has no model that could see it"
+    return {"caption": prompt or unknown}
+
+
+def read_texts(png: bytes) -> dict[str, str]:
+    """The texts of a PNG by their keywords, at most MOST_TEXT bytes of them; damaged ones are left out."""
+    texts: dict[str, str] = {}
+    left = MOST_TEXT
+    for name, data in _chunks(png):
+        keyword, _, rest = data.partition(b"\0")
+        text = _READERS[name](rest, left) if name in _READERS else None
+        if text is not None and len(text) + len(keyword) <= left:
+            left -= len(text) + len(keyword)
+            texts[keyword.decode("latin-1")] = text.decode("utf-8" if name == b"iTXt" else "latin-1", "replace")
+    return texts
+
+
+def read_infotext(infotext: str) -> dict[str, Any]:
+    """Prompt, negative prompt and settings of an infotext; a size becomes two, as with A1111."""
+    if not infotext.strip():
+        return {}
+    *lines, last = infotext.strip().split("\n")
+    settings = _SETTING.findall(last) if len(last) <= LONGEST_SETTINGS else []
+    if len(settings) < 3:
+        lines, settings = [*lines, last], []
+    prompt, _, negative = "\n".join(["", *map(str.strip, lines)]).partition(f"\n{_NEGATIVE}")
+    read = {"Prompt": prompt[1:], "Negative prompt": negative.strip()}
+    for name, value in settings:
+        size = _SIZE.fullmatch(value)
+        if size:
+            read |= {f"{name}-1": size[1], f"{name}-2": size[2]}
+        else:
+            read[name] = _unquote(value)
+    return read
+
+
+def _read_texts_of(image: str) -> tuple[dict[str, str], Header]:
+    data, header = read_picture(image)
+    return read_texts(data) if header.kind == "png" else {}, header
+
+
+def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    start = 8
+    for _ in range(MOST_CHUNKS):
+        end = start + 8 + int.from_bytes(png[start : start + 4], "big")
+        if end > len(png) or len(png) < start + 8:
+            return
+        yield png[start + 4 : start + 8], png[start + 8 : end] if png[start + 4 : start + 8] in _READERS else b""
+        start = end + 4
+
+
+def _inflate(data: bytes, most: int) -> bytes | None:
+    """What is compressed in `data`; None where it is damaged or longer than `most`."""
+    stream = zlib.decompressobj()
+    try:
+        text = stream.decompress(data, max(most, 1))
+    except zlib.error:
+        return None
+    return text if stream.eof else None
+
+
+def _international(rest: bytes, most: int) -> bytes | None:
+    parts = rest[2:].split(b"\0", 2)  # the language, the keyword in it, the text
+    if len(parts) < 3:
+        return None
+    return _inflate(parts[2], most) if rest[:1] == b"\1" else parts[2]
+
+
+_READERS = {
+    b"tEXt": lambda rest, _: rest,
+    b"zTXt": lambda rest, most: _inflate(rest[1:], most),
+    b"iTXt": _international,
+}
+
+
+def _unquote(value: str) -> str:
+    quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return re.sub(r"\\(.)", r"\1", value[1:-1]) if quoted else value

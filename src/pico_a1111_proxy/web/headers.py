@@ -1,0 +1,39 @@
+"""Headers: which of them pass between a client and the upstream, on the way up and on the way down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pico_a1111_proxy.answers import Headers, end_to_end
+
+# Host and Expect are settled by each connection. The client's credentials are for us. What it says about its own
+# address would be believed by a web UI on this computer.
+_STAY_UP_HERE = frozenset({"host", "expect", "authorization", "x-api-key", "forwarded", "x-real-ip"})
+_FAMILY_OF_FORWARDED = "x-forwarded-"
+
+# Date and server are ours to say, and so is which pages may read the answer. The others would show where the upstream
+# is.
+_STAY_DOWN_THERE = frozenset({"date", "server", "content-location", "refresh"})
+_FAMILY_OF_CORS = "access-control-"
+
+
+def upwards(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """A client's raw headers as they go up: in order, duplicates kept."""
+    headers = end_to_end((name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in raw)
+    return tuple(
+        (name, value)
+        for name, value in headers
+        if name.lower() not in _STAY_UP_HERE and not name.lower().startswith(_FAMILY_OF_FORWARDED)
+    )
+
+
+def downwards(headers: Headers, base: str = "") -> list[tuple[bytes, bytes]]:
+    """An upstream's headers as they go down, raw; a Location leads back under the client's own `base`."""
+    raw = []
+    for name, value in headers:
+        low = name.lower()
+        if low in _STAY_DOWN_THERE or low.startswith(_FAMILY_OF_CORS):
+            continue
+        led = base + value if low == "location" and value.startswith("/") else value
+        raw.append((low.encode("latin-1"), led.encode("utf-8", "surrogateescape")))
+    return raw

@@ -1,0 +1,88 @@
+"""Streams: a request's body on its way up and an answer on its way down, a piece at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message, Send
+
+from pico_a1111_proxy.answers import Headers
+from pico_a1111_proxy.errors import BodyTooLarge
+from pico_a1111_proxy.proxy import RelayAnswer
+from pico_a1111_proxy.web.bodies import body_too_large, promised_length
+from pico_a1111_proxy.web.headers import downwards
+
+
+class Upload:
+    """The body of `request`, of at most `limit` bytes, as it arrives. Raises BodyTooLarge early where it can.
+
+    `fault` is what ended it, as far as that is the client's doing: whoever reads it sees an error of its own.
+    """
+
+    def __init__(self, request: Request, limit: int) -> None:
+        self.fault: BodyTooLarge | ClientDisconnect | None = None
+        self._request = request
+        self._limit = limit
+        self._over = asyncio.Event()
+        chunked = "transfer-encoding" in request.headers
+        length = promised_length(request)
+        if length > limit and not chunked:
+            raise body_too_large(limit)
+        self.there_is_one = chunked or length > 0
+        # The upstream gets a length where we got one, and chunks where we got chunks.
+        self.has_length = self.there_is_one and not chunked
+
+    def frame(self, headers: Headers) -> Headers:
+        """The request's headers without a length that does not hold."""
+        return tuple(header for header in headers if self.has_length or header[0].lower() != "content-length")
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body. Raises BodyTooLarge, and ClientDisconnect where the client leaves in its middle."""
+        size = 0
+        try:
+            async for chunk in self._request.stream():
+                size += len(chunk)
+                if size > self._limit:
+                    raise body_too_large(self._limit)
+                if chunk:
+                    yield chunk
+        except (BodyTooLarge, ClientDisconnect) as error:
+            self.fault = error
+            raise
+        finally:
+            self._over.set()
+
+    async def whole(self) -> bytes:
+        """All of it at once. Raises what `chunks` raises."""
+        return b"".join([chunk async for chunk in self.chunks()])
+
+    async def receive(self) -> Message:
+        """ASGI's next message after the body, which must not be read in two places at once."""
+        if self.there_is_one:
+            await self._over.wait()
+        return await self._request.receive()
+
+
+class Download:
+    """The way down to one client. `started` is whether it has seen a status yet."""
+
+    def __init__(self, send: Send, base: str) -> None:
+        self.started = False
+        self._send = send
+        self._base = base
+
+    async def pass_on(self, answer: RelayAnswer) -> None:
+        """Send `answer` as it arrives."""
+        self.started = True
+        headers = downwards(answer.headers, self._base)
+        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        async for chunk in answer.body:
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def at_once(body: bytes) -> AsyncIterator[bytes]:
+    """A body that is there already."""
+    yield body

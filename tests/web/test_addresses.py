@@ -1,0 +1,130 @@
+"""Addresses where a picture belongs: A1111 would fetch them from inside its network, so they stop here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from fakes.a1111 import ScriptedA1111, said
+from fakes.pictures import b64, png
+from service import RAW, TXT2IMG, Service, open_service
+
+IMG2IMG = "/sdapi/v1/img2img"
+INSIDE = "http://169.254.169.254/latest/meta-data"
+PICTURE = b64(png())
+
+
+@pytest.fixture(scope="module")
+async def _trusting(_upstream: ScriptedA1111) -> AsyncIterator[Service]:
+    async with open_service(a1111_base_url=_upstream.url, allow_image_urls=True) as service:
+        yield service
+
+
+@pytest.fixture
+def trusting(_trusting: Service, upstream: ScriptedA1111) -> Service:
+    """The service with ALLOW_IMAGE_URLS=true; `upstream` is as new."""
+    return _trusting
+
+
+BAD: dict[str, dict[str, Any]] = {
+    "init_images": {"init_images": [INSIDE]},
+    "the second of them": {"init_images": [PICTURE, INSIDE]},
+    "mask": {"init_images": [PICTURE], "mask": INSIDE},
+    "latent_mask": {"latent_mask": INSIDE},
+    "firstpass_image": {"firstpass_image": INSIDE},
+    "a text in place of the list": {"init_images": INSIDE},
+    "https": {"mask": "https://example.org/a.png"},
+    "capitals": {"mask": "HTTP://example.org/a.png"},
+    "another scheme": {"mask": "file:///etc/passwd"},
+    "a space before it": {"mask": " \n\thttp://example.org/a.png"},
+    "ControlNet": {"alwayson_scripts": {"controlnet": {"args": [{"input_image": INSIDE}]}}},
+    "ControlNet, deeper": {
+        "alwayson_scripts": {"controlnet": {"args": [{"image": {"image": PICTURE, "mask": INSIDE}}]}}
+    },
+    "a name twice": {"x": 1, "Init_Images": [[INSIDE]]},
+}
+WAYS = [("", RAW), ("", "*/*"), ("?answer=original", "*/*"), ("?answer=preview", "*/*")]
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("path", [IMG2IMG, TXT2IMG, f"/original{IMG2IMG}", f"/displays/default{IMG2IMG}"])
+async def test_an_address_is_refused(service: Service, upstream: ScriptedA1111, path: str, name: str) -> None:
+    for query, accept in WAYS:
+        got = await service.ask("POST", path + query, BAD[name], accept=accept)
+        assert got.status == got.json()["code"] == 422
+        assert "address" in got.json()["error"]
+        assert INSIDE not in got.body.decode()
+    assert not upstream.seen
+
+
+async def test_the_field_is_named(service: Service) -> None:
+    got = await service.ask("POST", IMG2IMG, BAD["mask"])
+    assert got.json()["error"].startswith("mask: ")
+    assert "ALLOW_IMAGE_URLS" in got.json()["detail"]
+
+
+GOOD: dict[str, dict[str, Any]] = {
+    "base64": {"init_images": [PICTURE], "mask": PICTURE},
+    "a data address": {"init_images": ["data:image/png;base64," + PICTURE]},
+    "an address of no picture": {"url": INSIDE, "prompt": "http://example.org", "override_settings": {"x": INSIDE}},
+    "no texts": {"init_images": [None, 7, {}], "mask": None, "image_cfg_scale": 1.5, "include_init_images": True},
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+async def test_anything_else_passes(service: Service, upstream: ScriptedA1111, name: str) -> None:
+    for path in (IMG2IMG, f"/original{IMG2IMG}"):
+        assert (await service.ask("POST", path, GOOD[name])).status == 200
+    assert [json.loads(seen.body) for seen in upstream.seen] == [GOOD[name]] * 2
+
+
+@pytest.mark.parametrize("body", [b"{bad http://", b"", b"[" * 5000 + b'"http://"', b'{"mask": "http://' + b"\xff"])
+async def test_what_is_no_json_is_for_the_upstream_to_refuse(
+    service: Service, upstream: ScriptedA1111, body: bytes
+) -> None:
+    await service.ask("POST", f"/original{IMG2IMG}", body)
+    assert upstream.seen[0].body == body
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-8-sig", "utf-32"])
+async def test_it_is_found_in_every_coding_that_a1111_reads(
+    service: Service, upstream: ScriptedA1111, coding: str
+) -> None:
+    body = json.dumps({"mask": INSIDE}).encode(coding)
+    assert (await service.ask("POST", f"/original{IMG2IMG}", body)).status == 422
+    assert not upstream.seen
+
+
+async def test_with_the_setting_they_are_the_upstreams_business(trusting: Service, upstream: ScriptedA1111) -> None:
+    for body in BAD.values():
+        for path in (IMG2IMG, f"/original{IMG2IMG}"):
+            assert (await trusting.ask("POST", path, body)).status == 200
+    assert (await trusting.ask("POST", "/sdapi/v1/png-info", {"image": INSIDE})).status == 200
+
+
+RELAYED: dict[str, dict[str, Any]] = {
+    "/sdapi/v1/png-info": {"image": INSIDE},
+    "/sdapi/v1/interrogate": {"image": INSIDE, "model": "clip"},
+    "/sdapi/v1/extra-single-image": {"image": INSIDE},
+    "/sdapi/v1/extra-batch-images": {"imageList": [{"data": INSIDE, "name": "a"}]},
+    "/controlnet/detect": {"controlnet_input_images": [INSIDE]},
+}
+
+
+@pytest.mark.parametrize("base", ["", "/original", "/displays/default"])
+@pytest.mark.parametrize("path", RELAYED)
+async def test_the_other_routes_that_take_pictures(
+    service: Service, upstream: ScriptedA1111, path: str, base: str
+) -> None:
+    got = await service.ask("POST", base + path, RELAYED[path])
+    assert (got.status, got.json()["code"]) == (422, 422)
+    assert not upstream.seen
+    upstream.standing = said({"info": ""})
+    body = json.dumps(RELAYED[path]).replace(INSIDE, PICTURE).encode()
+    got = await service.ask("POST", f"{base}{path}?a=%20", body, content_type="application/json")
+    assert (got.status, got.body) == (200, b'{"info": ""}')
+    assert (upstream.seen[0].target, upstream.seen[0].body) == (f"{path}?a=%20", body)
+    assert upstream.seen[0].header("content-length") == str(len(body))
