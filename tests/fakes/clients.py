@@ -117,7 +117,7 @@ async def micropython_request(
     """MicroPython's `requests.request`.
 
     The old one speaks HTTP/1.0, knows `Transfer-Encoding` and `Location` by that spelling only, refuses the first
-    and reads to the end of the connection. The new one speaks 1.1 and reads by the Content-Length.
+    and reads to the end of the connection. The new one speaks 1.1 and reads by the Content-Length, or chunks.
     """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     body = b"" if document is None else json.dumps(document).encode()
@@ -143,4 +143,14 @@ async def _read_as_micropython(reader: asyncio.StreamReader, old: bool) -> Micro
         raise ValueError("Unsupported Transfer-Encoding")
     if not old and "content-length" in known:
         return MicroPythonResponse(status, headers, await reader.readexactly(int(known["content-length"])))
+    if "chunked" in known.get("transfer-encoding", ""):
+        return MicroPythonResponse(status, headers, await _read_chunks(reader))
     return MicroPythonResponse(status, headers, await reader.read())
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += await reader.readexactly(size)
+        await reader.readline()
+    return body

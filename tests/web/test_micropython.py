@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fakes.a1111 import ScriptedA1111
+from fakes.a1111 import Reply, ScriptedA1111
 from fakes.clients import micropython_request
 from fakes.failures import IN_TROUBLE
 from service import RAW, TXT2IMG, Service
@@ -56,3 +56,14 @@ async def test_check_36_errors_fit_and_can_be_read(
 async def test_check_28_health(service: Service, old: bool) -> None:
     got = await micropython_request(service.port, "GET", "/health", old=old)
     assert got.json()["status"] in ("ok", "degraded")
+
+
+@old_and_new
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "whole"])
+async def test_check_28_what_is_relayed_can_be_read(
+    service: Service, upstream: ScriptedA1111, chunked: bool, old: bool
+) -> None:
+    upstream.standing = Reply(body=b'{"sd_model_checkpoint": "m"}', chunked=chunked)
+    got = await micropython_request(service.port, "GET", "/sdapi/v1/options", old=old)
+    assert (got.status_code, got.json()) == (200, {"sd_model_checkpoint": "m"})
+    assert got.headers["Content-Type"] == "application/json"
