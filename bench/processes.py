@@ -124,7 +124,7 @@ def wait_for(first: Request, name: str, port: int, process: subprocess.Popen[byt
         try:
             if ask(port, first) == 200:
                 return
-        except ConnectionRefusedError:
+        except ConnectionError:
             pass
         time.sleep(0.005)
     sys.exit(f"{name} gave no good answer within {PATIENCE:.0f} seconds")
