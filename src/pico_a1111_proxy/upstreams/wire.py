@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
 import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -45,15 +46,16 @@ _NOTHING_OF_AIOHTTPS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent
 
 
 @asynccontextmanager
-async def open_session(total_seconds: float) -> AsyncIterator[aiohttp.ClientSession]:
-    """The one session of the process; `total_seconds` bounds a whole call, body included.
+async def open_session(total_seconds: float, keep_alive: bool = False) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session whose calls take `total_seconds` each at most, body included.
 
-    Every call gets a connection of its own. A kept-alive one may be closed by the upstream at the
-    moment of writing, and nobody can tell then whether the generation has started: a second POST
-    could draw the picture twice. A new connection either is refused, and nothing was sent, or works.
+    Without `keep_alive` every call gets a connection of its own. A kept one may be closed by the upstream at the
+    moment of writing, and nobody can tell then whether the generation has started: a second POST could draw the
+    picture twice. A new connection either is refused, and nothing was sent, or works. So `keep_alive` is for GET
+    and HEAD, which aiohttp sends again where a kept connection turns out to be closed.
     """
     timeout = aiohttp.ClientTimeout(total=total_seconds, sock_connect=min(CONNECT_SECONDS, total_seconds))
-    connector = aiohttp.TCPConnector(force_close=True, limit=0)
+    connector = aiohttp.TCPConnector(force_close=not keep_alive, limit=0)
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=timeout,
@@ -100,11 +102,12 @@ async def stream(
     """
     headers = [*request.headers, ("Authorization", authorization)] if authorization else list(request.headers)
     timeout = aiohttp.ClientTimeout(sock_connect=session.timeout.sock_connect, sock_read=session.timeout.total)
-    with _translated():
+    patience = _Patience(session.timeout.total)
+    with _translated(), patience.until_answered():
         response = await session.request(
             request.method,
             url,
-            data=request.body,
+            data=patience.watch(request.body) if request.body else None,
             headers=headers,
             allow_redirects=False,
             skip_auto_headers=_NOTHING_OF_AIOHTTPS,
@@ -116,6 +119,42 @@ async def stream(
         if not 200 <= response.status < 600:
             raise UpstreamUnavailable(UNAVAILABLE, NO_HTTP)
         yield RelayAnswer(response.status, end_to_end(response.headers.items()), _chunks(response))
+
+
+class _Patience:
+    """Gives up on an upstream that takes nothing of a body for `seconds`: aiohttp's own timer starts after it."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds or math.inf
+        self._waiting = asyncio.current_task()
+        self._expired = False
+
+    async def watch(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The body as it is; between two pieces the time runs."""
+        loop = asyncio.get_running_loop()
+        async for piece in body:
+            timer = loop.call_later(self._seconds, self._expire)
+            try:
+                yield piece
+            finally:
+                timer.cancel()
+
+    @contextmanager
+    def until_answered(self) -> Iterator[None]:
+        """Raises TimeoutError when the time is over. Once there is an answer, its body has a timer of its own."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._expired:
+                raise
+            raise asyncio.TimeoutError from None
+        finally:
+            self._waiting = None
+
+    def _expire(self) -> None:
+        if self._waiting is not None:
+            self._expired = True
+            self._waiting.cancel()
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
