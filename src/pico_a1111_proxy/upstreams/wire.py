@@ -28,6 +28,7 @@ from pico_a1111_proxy.jobs import read_json
 from pico_a1111_proxy.proxy import RelayAnswer, RelayRequest
 
 CONNECT_SECONDS = 5.0
+LONGEST_HEADER = 2**16  # bytes of one header of an answer, as most clients take it
 RELAY_BUFFER = 2**18  # bytes of a relayed answer that wait for a slow client, about
 MAX_ANSWER_BYTES = 128 * 2**20  # sixteen pictures of 2048 by 2048 fit; an endless answer does not
 USER_AGENT = f"pico-a1111-proxy/{version('pico-a1111-proxy')}"
@@ -61,6 +62,7 @@ async def open_session(total_seconds: float, keep_alive: bool = False) -> AsyncI
         timeout=timeout,
         cookie_jar=aiohttp.DummyCookieJar(),
         read_bufsize=2**20,
+        max_field_size=LONGEST_HEADER,
     ) as session:
         yield session
 

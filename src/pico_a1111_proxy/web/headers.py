@@ -19,12 +19,20 @@ _FAMILY_OF_CORS = "access-control-"
 
 def upwards(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
     """A client's raw headers as they go up: in order, duplicates kept."""
-    headers = end_to_end((name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in raw)
+    headers = end_to_end((name.decode("latin-1"), _text(value)) for name, value in raw)
     return tuple(
         (name, value)
         for name, value in headers
         if name.lower() not in _STAY_UP_HERE and not name.lower().startswith(_FAMILY_OF_FORWARDED)
     )
+
+
+def _text(value: bytes) -> str:
+    """A value as text, which goes up as UTF-8: other bytes arrive as the same characters, if not as the same bytes."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def downwards(headers: Headers, base: str = "") -> list[tuple[bytes, bytes]]:

@@ -123,10 +123,14 @@ def _named_by(accept: str) -> str | None:
     A wildcard names nothing: every ordinary A1111 client sends one.
     """
     best, best_quality = None, 0.0
-    for entry in accept.split(","):
-        media_type, *parameters = (part.strip().lower() for part in entry.split(";"))
+    entries = [[part.strip().lower() for part in entry.split(";")] for entry in accept.split(",")]
+    # Firefox names image/png for every page that it opens. A picture's own request names no text/html.
+    opens_a_page = any(media_type == "text/html" for media_type, *_ in entries)
+    for media_type, *parameters in entries:
         kind = _NAMED.get(media_type)
         quality = _quality(parameters)
+        if kind == "preview" and opens_a_page:
+            continue
         # Beside JSON of the same quality, ours wins: no ordinary client names it by accident.
         if kind and (quality > best_quality or (quality == best_quality > 0 and best == "json")):
             best, best_quality = kind, quality

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
@@ -70,28 +71,30 @@ class Relay:
         route = _DRAWS.get(path.rstrip("/")) if base == ORIGINAL and request.method == "POST" else None
         if not (self._rules.on or route) and self._covers(path, base):
             raise HTTPException(403, "Only pictures are served here: RELAY is off")
-        self._check(request.method, base, path, written)
-        display_of(base, request.state.service.displays)
         query = scope["query_string"].decode("latin-1")
+        target = f"{written}?{query}" if query else written
+        self._check(request.method, base, path, target)
+        display_of(base, request.state.service.displays)
         if route:
             response = await draw_original(request, route, query, self._pictures)
             await response(scope, receive, send)
             return
-        await self._pass(request, written + ("?" + query if query else ""), Download(send, base))
+        await self._pass(request, target, Download(send, base))
 
     def _covers(self, path: str, base: str) -> bool:
         beside = base == ORIGINAL and path in BESIDE_THE_API
         return beside or path in self._whole or path.startswith(self._prefixes)
 
-    def _check(self, method: str, base: str, path: str, written: str) -> None:
-        """Raise HTTPException for what does not go up. `path` is `written` without its percent signs."""
+    def _check(self, method: str, base: str, path: str, target: str) -> None:
+        """Raise HTTPException for what does not go up. `path` is that of `target`, without its percent signs."""
         if not self._covers(path, base):
             raise HTTPException(404, "Not Found")
-        if method in _REFUSED_METHODS:
+        # Methods are capitals. Written otherwise, one would pass the rules here and be understood further up.
+        if method in _REFUSED_METHODS or method != method.upper():
             raise HTTPException(405, "Method Not Allowed")
         plain = unquote(path)  # as a second server on the way would read it
         odd = {".", "..", ""} & set(plain.removesuffix("/").split("/")[1:]) if plain != "/" else None
-        if odd or "#" in written or "\\" in plain or not plain.isprintable():
+        if odd or "#" in target or "\\" in plain or not plain.isprintable():
             raise HTTPException(400, "The path can be read in more than one way")
         if not self._rules.server_control and _last_word(plain) in _CONTROL:
             raise HTTPException(403, "The web UI can't be stopped from here: RELAY_SERVER_CONTROL is not true")
@@ -144,4 +147,4 @@ async def _carry(relayed: AbstractAsyncContextManager[RelayAnswer], down: Downlo
 
 def _last_word(path: str) -> str:
     """The last segment of a path, without what servers cut off or overlook: parameters, a slash, capitals."""
-    return path.rstrip("/").rpartition("/")[2].partition(";")[0].strip().lower()
+    return re.split("[;?#]", path.rstrip("/").rpartition("/")[2])[0].strip().lower()
