@@ -6,8 +6,8 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 import aiohttp
 import yarl
@@ -17,6 +17,8 @@ from pico_a1111_proxy.errors import UpstreamError, UpstreamTimeout
 from pico_a1111_proxy.jobs import Generation, Job, Progress, decode_base64, read_json
 from pico_a1111_proxy.proxy import Condition, Finding, RelayAnswer, RelayRequest
 from pico_a1111_proxy.upstreams import wire
+from pico_a1111_proxy.upstreams.hiding import without_address
+from pico_a1111_proxy.upstreams.stream import stream
 
 CHECK_SECONDS = 5.0
 CHECK_PATH = "/sdapi/v1/samplers"  # short on every server that has it, and outside A1111's line
@@ -66,10 +68,8 @@ class A1111:
         """Pass it on with our credentials; its redirects lead back through the relay, or nowhere."""
         again = request.method in _SAFE_TO_REPEAT and request.body is None
         session = self._sessions.kept if again else self._sessions.fresh
-        async with wire.stream(session, request, self._url(request.target), self._authorization) as answer:
-            headers = ((name, self._lead_back(name, value)) for name, value in answer.headers)
-            kept = tuple((name, value) for name, value in headers if value is not None)
-            yield RelayAnswer(answer.status, kept, answer.body)
+        async with stream(session, request, self._url(request.target), self._authorization) as answer:
+            yield replace(answer, headers=without_address(answer.headers, self._base_url))
 
     async def progress(self) -> Progress:
         """Ask how far the running generation is. Raises UpstreamError."""
@@ -132,32 +132,12 @@ class A1111:
         headers = dict(headers or {})
         if self._authorization:
             headers["Authorization"] = self._authorization
-        return await wire.call(self._sessions.fresh, method, self._url(path), body, headers)
+        answer = await wire.call(self._sessions.fresh, method, self._url(path), body, headers)
+        return replace(answer, headers=without_address(answer.headers, self._base_url))
 
     def _url(self, target: str) -> yarl.URL:
         # Already encoded: path and query go up as the client wrote them.
         return yarl.URL(self._base_url + target, encoded=True)
-
-    def _lead_back(self, name: str, value: str) -> str | None:
-        """A Location without the upstream's host and sub-path; None for one that leads elsewhere."""
-        if name.lower() != "location":
-            return value
-        ours = urlsplit(self._base_url)
-        try:
-            theirs = urlsplit(value)
-            elsewhere = bool(theirs.netloc) and theirs.hostname != ours.hostname
-        except ValueError:
-            return None
-        if elsewhere or (theirs.scheme and not theirs.netloc):
-            return None
-        path = theirs.path
-        if path.startswith("/"):
-            if not f"{path}/".startswith(f"{ours.path}/"):
-                return None
-            path = path[len(ours.path) :] or "/"
-            if path.startswith("//"):  # a browser would take the rest for a host
-                return None
-        return urlunsplit(("", "", path, theirs.query, theirs.fragment))
 
 
 @asynccontextmanager

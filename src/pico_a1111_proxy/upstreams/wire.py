@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
-import math
 import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from importlib.metadata import version
 from typing import Any
 
@@ -25,11 +25,9 @@ from pico_a1111_proxy.errors import (
     UpstreamUnavailable,
 )
 from pico_a1111_proxy.jobs import read_json
-from pico_a1111_proxy.proxy import RelayAnswer, RelayRequest
 
 CONNECT_SECONDS = 5.0
 LONGEST_HEADER = 2**16  # bytes of one header of an answer, as most clients take it
-RELAY_BUFFER = 2**18  # bytes of a relayed answer that wait for a slow client, about
 MAX_ANSWER_BYTES = 128 * 2**20  # sixteen pictures of 2048 by 2048 fit; an endless answer does not
 USER_AGENT = f"pico-a1111-proxy/{version('pico-a1111-proxy')}"
 
@@ -43,7 +41,6 @@ _OF_THE_CODING = frozenset({"content-encoding", "content-length"})
 
 # A1111 would spend 100 ms on compressing base64 text that the next room holds.
 _OF_OURS = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
-_NOTHING_OF_AIOHTTPS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
 @asynccontextmanager
@@ -53,7 +50,7 @@ async def open_session(total_seconds: float, keep_alive: bool = False) -> AsyncI
     Without `keep_alive` every call gets a connection of its own. A kept one may be closed by the upstream at the
     moment of writing, and nobody can tell then whether the generation has started: a second POST could draw the
     picture twice. A new connection either is refused, and nothing was sent, or works. So `keep_alive` is for GET
-    and HEAD, which aiohttp sends again where a kept connection turns out to be closed.
+    and HEAD, which are sent again where a kept connection turns out to be closed.
     """
     timeout = aiohttp.ClientTimeout(total=total_seconds, sock_connect=min(CONNECT_SECONDS, total_seconds))
     connector = aiohttp.TCPConnector(force_close=not keep_alive, limit=0)
@@ -63,8 +60,34 @@ async def open_session(total_seconds: float, keep_alive: bool = False) -> AsyncI
         cookie_jar=aiohttp.DummyCookieJar(),
         read_bufsize=2**20,
         max_field_size=LONGEST_HEADER,
+        middlewares=(_once,),
+        trace_configs=[_tell_reuse()],
     ) as session:
         yield session
+
+
+# Whether this task's call is on a connection that was kept from an earlier one.
+_reused: ContextVar[bool] = ContextVar("reused", default=False)
+
+
+def _tell_reuse() -> aiohttp.TraceConfig:
+    async def tell(*_: object) -> None:
+        _reused.set(True)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_reuseconn.append(tell)
+    return trace
+
+
+async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """An aiohttp middleware: without it, what is no POST is sent again whenever the upstream hangs up."""
+    _reused.set(False)
+    try:
+        return await send(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        if _reused.get():
+            raise  # it was probably closed for being idle, and aiohttp sends the request again
+        raise UpstreamUnavailable(UNAVAILABLE, explain(error)) from error
 
 
 async def call(
@@ -80,7 +103,7 @@ async def call(
     """
     # As a file, since aiohttp writes bytes of over a megabyte in one go and warns that it does.
     data = io.BytesIO(body) if body is not None else None
-    with _translated():
+    with translated():
         async with session.request(
             method,
             url,
@@ -94,79 +117,8 @@ async def call(
             return Answer(response.status, headers_left, await _read(response))
 
 
-@asynccontextmanager
-async def stream(
-    session: aiohttp.ClientSession, request: RelayRequest, url: yarl.URL, authorization: str | None
-) -> AsyncIterator[RelayAnswer]:
-    """Pass `request` on, and its answer back as it arrives; the session's seconds bound each wait, not the whole.
-
-    Raises UpstreamTimeout and UpstreamUnavailable, also from the answer's body.
-    """
-    headers = [*request.headers, ("Authorization", authorization)] if authorization else list(request.headers)
-    timeout = aiohttp.ClientTimeout(sock_connect=session.timeout.sock_connect, sock_read=session.timeout.total)
-    patience = _Patience(session.timeout.total)
-    with _translated(), patience.until_answered():
-        response = await session.request(
-            request.method,
-            url,
-            data=patience.watch(request.body) if request.body else None,
-            headers=headers,
-            allow_redirects=False,
-            skip_auto_headers=_NOTHING_OF_AIOHTTPS,
-            auto_decompress=False,
-            read_bufsize=RELAY_BUFFER,
-            timeout=timeout,
-        )
-    async with response:
-        if not 200 <= response.status < 600:
-            raise UpstreamUnavailable(UNAVAILABLE, NO_HTTP)
-        yield RelayAnswer(response.status, end_to_end(response.headers.items()), _chunks(response))
-
-
-class _Patience:
-    """Gives up on an upstream that takes nothing of a body for `seconds`: aiohttp's own timer starts after it."""
-
-    def __init__(self, seconds: float | None) -> None:
-        self._seconds = seconds or math.inf
-        self._waiting = asyncio.current_task()
-        self._expired = False
-
-    async def watch(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The body as it is; between two pieces the time runs."""
-        loop = asyncio.get_running_loop()
-        async for piece in body:
-            timer = loop.call_later(self._seconds, self._expire)
-            try:
-                yield piece
-            finally:
-                timer.cancel()
-
-    @contextmanager
-    def until_answered(self) -> Iterator[None]:
-        """Raises TimeoutError when the time is over. Once there is an answer, its body has a timer of its own."""
-        try:
-            yield
-        except asyncio.CancelledError:
-            if not self._expired:
-                raise
-            raise asyncio.TimeoutError from None
-        finally:
-            self._waiting = None
-
-    def _expire(self) -> None:
-        if self._waiting is not None:
-            self._expired = True
-            self._waiting.cancel()
-
-
-async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    with _translated():
-        async for chunk in response.content.iter_any():
-            yield chunk
-
-
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Every failure of a call becomes one of ours, with its cause."""
     try:
         yield

@@ -13,7 +13,7 @@ from pico_a1111_proxy.web.streams import at_once
 
 LONGEST = 2**20  # bytes; A1111 has 10 kB of them
 # In a flag's name: gradio_auth, api_auth, ngrok (its token), tls_keyfile.
-_SECRET_WORDS = ("auth", "password", "token", "secret", "key", "ngrok")
+_SECRET_WORDS = ("auth", "passw", "token", "secret", "key", "ngrok")
 
 
 def ask_in_plain(headers: Headers) -> Headers:
@@ -43,6 +43,15 @@ async def without_secrets(answer: RelayAnswer) -> RelayAnswer:
 
 def _blank(name: str, value: Any) -> str | None:
     """What stands in place of a flag's value; None leaves it. Who asks may still see that there is one."""
-    if not value or isinstance(value, (bool, int, float)) or not any(word in name.lower() for word in _SECRET_WORDS):
+    if not _is_secret(name, value):
         return None
     return '"***"' if isinstance(value, str) else "null"
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    if isinstance(value, dict) and any(_is_secret(inner, item) for inner, item in value.items()):
+        return True
+    if isinstance(value, list) and any(_is_secret(name, item) for item in value):
+        return True
+    named = any(word in name.lower() for word in _SECRET_WORDS)
+    return named and bool(value) and not isinstance(value, (bool, int, float))

@@ -1,0 +1,62 @@
+"""Hiding: what an upstream's headers tell of where it is, taken out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+from pico_a1111_proxy.answers import Headers
+
+# They name a server on the way, or another way to it.
+_TELL_ALWAYS = frozenset({"via", "alt-svc", "x-served-by", "x-forwarded-host", "x-forwarded-server"})
+_DOMAIN = re.compile(r";\s*domain=[^;]*", re.IGNORECASE)
+
+
+def without_address(headers: Headers, base_url: str) -> Headers:
+    """`headers` of an upstream at `base_url` with nothing in them that names its host.
+
+    A Location loses host and sub-path; one that leads elsewhere, and any other header that names the host with its
+    port, is left out.
+    """
+    return tuple(_kept(headers, urlsplit(base_url)))
+
+
+def _kept(headers: Headers, base: SplitResult) -> Iterator[tuple[str, str]]:
+    for name, value in headers:
+        low = name.lower()
+        if low == "location":
+            location = _lead_back(value, base)
+            if location is not None:
+                yield name, location
+        elif low == "set-cookie":
+            yield name, _DOMAIN.sub("", value)
+        elif low not in _TELL_ALWAYS and not _names(value, base):
+            yield name, value
+
+
+def _lead_back(value: str, base: SplitResult) -> str | None:
+    """A Location without host and sub-path; None where it leads elsewhere, or tells the host in its query."""
+    if "\\" in value:  # which browsers read as a slash
+        return None
+    try:
+        location = urlsplit(value)
+        elsewhere = location.netloc and location.hostname != base.hostname
+    except ValueError:
+        return None
+    if elsewhere or (location.scheme and not location.netloc):
+        return None
+    path = location.path or ("/" if location.netloc else "")
+    if path.startswith("/"):
+        if not f"{path}/".startswith(f"{base.path}/"):
+            return None
+        path = path[len(base.path) :] or "/"
+    led = urlunsplit(("", "", path, location.query, location.fragment))
+    # A browser would take what comes after two slashes for a host.
+    return None if led.startswith("//") or _names(led, base) else led
+
+
+def _names(value: str, base: SplitResult) -> bool:
+    """Whether a value holds the upstream's host, with its port where it has one; as it is, or behind percent signs."""
+    host = base.netloc.lower()
+    return host in value.lower() or host in unquote(value).lower()
