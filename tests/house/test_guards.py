@@ -101,7 +101,8 @@ def test_an_import_against_a_contract_is_seen(copied: Path, name: str) -> None:
 def test_shellcheck_finds_nothing(script: Path) -> None:
     shellcheck = shutil.which("shellcheck")
     if shellcheck is None:
-        assert os.environ.get("CI") != "true", "CI has to install shellcheck"
+        if os.environ.get("CI") == "true":
+            pytest.fail("CI has to install shellcheck")
         pytest.skip("shellcheck is not installed")
     done = subprocess.run(
         [shellcheck, "-x", str(script)], check=False, capture_output=True, text=True, timeout=60, cwd=ROOT

@@ -96,6 +96,9 @@ class Relay:
         odd = {".", "..", ""} & set(plain.removesuffix("/").split("/")[1:]) if plain != "/" else None
         if odd or "#" in target or "\\" in plain or not plain.isprintable():
             raise HTTPException(400, "The path can be read in more than one way")
+        # koboldcpp looks at the end of a path alone, and would draw for one that never stood in line.
+        if method == "POST" and path.rstrip("/").endswith(tuple(_DRAWS)) and path.rstrip("/") not in _DRAWS:
+            raise HTTPException(404, "Not Found")
         if not self._rules.server_control and _last_word(plain) in _CONTROL:
             raise HTTPException(403, "The web UI can't be stopped from here: RELAY_SERVER_CONTROL is not true")
 
