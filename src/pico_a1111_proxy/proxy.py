@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from pico_a1111_proxy.answers import Headers
 from pico_a1111_proxy.displays import Display
-from pico_a1111_proxy.errors import BadRequest, PictureError, UpstreamNonsense
+from pico_a1111_proxy.errors import BadRequest, PictureError, ProxyError, UpstreamNonsense
 from pico_a1111_proxy.frames import Frame, convert, preview
 from pico_a1111_proxy.gate import Gate
 from pico_a1111_proxy.jobs import Generation, Job, Progress, Rendering
@@ -106,11 +106,17 @@ class Proxy:
             await stack.enter_async_context(self.gate.enter())
             work = asyncio.create_task(self._generate(job, stack.pop_all()))
         self._work.add(work)
-        work.add_done_callback(self._forget)
-        return await asyncio.shield(work)
+        work.add_done_callback(self._work.discard)
+        try:
+            await asyncio.wait([work])  # which, cancelled, leaves the work alone
+        except asyncio.CancelledError:
+            work.add_done_callback(_tell_surprise)
+            raise
+        return work.result()
 
     async def close(self) -> None:
-        """End the work that nobody waits for any more."""
+        """End all work that is still going on: whoever waited for it has been sent away by now."""
+        await asyncio.sleep(0)  # work that was never begun would not give its place back
         for work in self._work:
             work.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
@@ -131,13 +137,16 @@ class Proxy:
                 return Rendering(generation)
             return await self._in_thread(develop, job, generation)
 
-    def _forget(self, work: asyncio.Task[Rendering]) -> None:
-        self._work.discard(work)
-        if not work.cancelled():
-            work.exception()  # looked at, lest asyncio complain where the client has left
-
     async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._converters, function, *args)
+
+
+def _tell_surprise(work: asyncio.Task[Rendering]) -> None:
+    """Let asyncio log what went wrong for nobody, unless it is one of our errors, which only its client would need."""
+    error = None if work.cancelled() else work.exception()
+    if error and not isinstance(error, ProxyError):
+        context = {"message": "A generation failed after its client had left", "exception": error, "task": work}
+        work.get_loop().call_exception_handler(context)
 
 
 def develop(job: Job, generation: Generation) -> Rendering:

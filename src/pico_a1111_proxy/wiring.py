@@ -33,7 +33,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     """Build everything that `settings` ask for; all of it is closed at the end of the block."""
     threads = min(settings.max_workers, os.cpu_count() or 1)
     async with open_upstream(settings) as upstream:
-        # Threads that still convert at the end are waited for: their pictures may be awaited.
+        # Threads that still convert at the end are waited for: a thread can't be cancelled.
         with ThreadPoolExecutor(threads, thread_name_prefix="convert") as converters:
             gate = Gate(settings.max_workers, settings.queue_size, time.monotonic)
             watch = Watch(upstream, WATCH_SECONDS)

@@ -59,14 +59,21 @@ async def test_webuiapi_draws_and_reads_it_back(demo: Service) -> None:
         info = api.png_info(drawn.image)
         assert info.info == drawn.info["infotexts"][0]
         assert info.parameters["Prompt"] == "a lake"
-        assert api.interrogate(drawn.image).info == "a lake"
         again = api.img2img(images=[drawn.image], prompt="a lake", denoising_strength=0.3, **SMALL)
         assert again.image.size == (64, 48)
-        larger = api.extra_single_image(drawn.image, upscaler_1="Lanczos", upscaling_resize=2)
-        assert larger.image.size == (128, 96)
-        many = api.extra_batch_images([corners(), corners()], upscaler_1="Nearest", upscaling_resize=3)
-        assert [image.size for image in many.images] == [(192, 192)] * 2
         api.util_wait_for_ready(check_interval=0)
+
+    await visit(demo, work)
+
+
+async def test_webuiapi_shows_what_takes_a_model(demo: Service) -> None:
+    def work(api: WebUIApi) -> None:
+        with pytest.raises(RuntimeError, match="The demo painter has no upscaler"):
+            api.extra_single_image(corners(), upscaler_1="Lanczos")
+        with pytest.raises(RuntimeError, match="The demo painter has no upscaler"):
+            api.extra_batch_images([corners(), corners()])
+        with pytest.raises(RuntimeError, match="The demo painter has no model"):
+            api.interrogate(corners())
 
     await visit(demo, work)
 

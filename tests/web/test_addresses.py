@@ -81,12 +81,31 @@ async def test_anything_else_passes(service: Service, upstream: ScriptedA1111, n
     assert [json.loads(seen.body) for seen in upstream.seen] == [GOOD[name]] * 2
 
 
-@pytest.mark.parametrize("body", [b"{bad http://", b"", b"[" * 5000 + b'"http://"', b'{"mask": "http://' + b"\xff"])
+@pytest.mark.parametrize("body", [b"{bad http://", b"", b'[["http://"', b'{"mask": "http://' + b"\xff"])
 async def test_what_is_no_json_is_for_the_upstream_to_refuse(
     service: Service, upstream: ScriptedA1111, body: bytes
 ) -> None:
     await service.ask("POST", f"/original{IMG2IMG}", body)
     assert upstream.seen[0].body == body
+
+
+HIDDEN = {
+    "beside an endless number": b'{"x": %b, "mask": "%b"}' % (b"9" * 5000, INSIDE.encode()),
+    "beside a deep nest": b'{"x": %b%b, "mask": "%b"}' % (b"[" * 100_000, b"]" * 100_000, INSIDE.encode()),
+    "in a deep nest": b'{"mask": %b"%b"%b}' % (b"[" * 100_000, INSIDE.encode(), b"]" * 100_000),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+async def test_json_that_only_other_parsers_take_hides_none(
+    service: Service, upstream: ScriptedA1111, trusting: Service, name: str
+) -> None:
+    for path in (f"/original{IMG2IMG}", f"{IMG2IMG}?answer=original", "/sdapi/v1/png-info"):
+        got = await service.ask("POST", path, HIDDEN[name])
+        assert (got.status, got.json()["code"]) == (422, 422)
+    assert not upstream.seen
+    await trusting.ask("POST", f"/original{IMG2IMG}", HIDDEN[name])
+    assert upstream.seen[0].body == HIDDEN[name]
 
 
 @pytest.mark.parametrize("coding", ["utf-16", "utf-8-sig", "utf-32"])

@@ -187,8 +187,11 @@ async def test_check_13_a_body_that_is_no_json_object_is_a_422(
     assert not upstream.seen
 
 
+NOT_TOO_DEEP = [(body, headers) for body, headers in BAD_BODIES if len(body) < 100_000]
+
+
 @pytest.mark.parametrize("path", [f"{TXT2IMG}?answer=original", f"/original{TXT2IMG}"])
-@pytest.mark.parametrize(("body", "headers"), BAD_BODIES, ids=range(len(BAD_BODIES)))
+@pytest.mark.parametrize(("body", "headers"), NOT_TOO_DEEP, ids=range(len(NOT_TOO_DEEP)))
 async def test_check_13_what_the_original_says_of_it_is_the_upstreams_own(
     service: Service, upstream: ScriptedA1111, body: bytes, headers: dict[str, str], path: str
 ) -> None:

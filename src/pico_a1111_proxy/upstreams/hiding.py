@@ -8,8 +8,10 @@ from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from pico_a1111_proxy.answers import Headers
 
-# They name a server on the way, or another way to it.
-_TELL_ALWAYS = frozenset({"via", "alt-svc", "x-served-by", "x-forwarded-host", "x-forwarded-server"})
+# They name a page of the upstream's, a server on the way, or another way to it.
+_TELL_ALWAYS = frozenset(
+    {"content-location", "refresh", "via", "alt-svc", "x-served-by", "x-forwarded-host", "x-forwarded-server"}
+)
 _DOMAIN = re.compile(r";\s*domain=[^;]*", re.IGNORECASE)
 
 

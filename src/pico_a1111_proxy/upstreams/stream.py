@@ -25,16 +25,18 @@ async def stream(
 ) -> AsyncIterator[RelayAnswer]:
     """Pass `request` on, and its answer back as it arrives; the session's seconds bound each wait, not the whole.
 
+    `authorization` is the whole header, None to send none.
+
     Raises UpstreamTimeout and UpstreamUnavailable, also from the answer's body.
     """
     headers = [*request.headers, ("Authorization", authorization)] if authorization else list(request.headers)
     timeout = aiohttp.ClientTimeout(sock_connect=session.timeout.sock_connect, sock_read=session.timeout.total)
-    patience = _Patience(session.timeout.total)
-    with wire.translated(), patience.until_answered():
+    write_timeout = _WriteTimeout(session.timeout.total)
+    with wire.translated(), write_timeout.until_answered():
         response = await session.request(
             request.method,
             url,
-            data=patience.watch(request.body) if request.body else None,
+            data=write_timeout.timed(request.body) if request.body is not None else None,
             headers=headers,
             allow_redirects=False,
             skip_auto_headers=_NOTHING_OF_AIOHTTPS,
@@ -48,7 +50,7 @@ async def stream(
         yield RelayAnswer(response.status, end_to_end(response.headers.items()), _chunks(response))
 
 
-class _Patience:
+class _WriteTimeout:
     """Gives up on an upstream that takes nothing of a body for `seconds`: aiohttp's own timer starts after it."""
 
     def __init__(self, seconds: float | None) -> None:
@@ -56,7 +58,7 @@ class _Patience:
         self._waiting = asyncio.current_task()
         self._expired = False
 
-    async def watch(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def timed(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The body as it is; between two pieces the time runs."""
         loop = asyncio.get_running_loop()
         async for piece in body:
@@ -68,7 +70,7 @@ class _Patience:
 
     @contextmanager
     def until_answered(self) -> Iterator[None]:
-        """Raises TimeoutError when the time is over. Once there is an answer, its body has a timer of its own."""
+        """Raises asyncio.TimeoutError when the time is over. The answer's body has a timer of its own."""
         try:
             yield
         except asyncio.CancelledError:

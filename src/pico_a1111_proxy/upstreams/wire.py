@@ -45,7 +45,7 @@ _OF_OURS = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
 
 @asynccontextmanager
 async def open_session(total_seconds: float, keep_alive: bool = False) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session whose calls take `total_seconds` each at most, body included.
+    """A session whose calls take `total_seconds` each at most, body included; a stream's waits take so long each.
 
     Without `keep_alive` every call gets a connection of its own. A kept one may be closed by the upstream at the
     moment of writing, and nobody can tell then whether the generation has started: a second POST could draw the

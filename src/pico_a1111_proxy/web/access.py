@@ -19,8 +19,8 @@ log = structlog.get_logger("access")
 LONGEST_SHOWN = 200  # characters of a text in the debug log
 DEEPEST_SHOWN = 20  # levels of a JSON value there
 KEPT_BYTES = 2**20  # of a body, for the debug log
-# In the name of a field or header. A Referer may hold a key in its query.
-_SECRET_WORDS = ("auth", "key", "cookie", "password", "passwd", "token", "secret", "referer")
+# A Referer may hold a key in its query, and A1111's flag ngrok a token.
+_SECRET_WORDS = ("auth", "key", "cookie", "passw", "token", "secret", "referer", "ngrok")
 _LOGIN = re.compile(r"//[^/@\s]*@")
 
 
@@ -113,9 +113,14 @@ class _Body:
             self.start += chunk[: KEPT_BYTES - len(self.start)]
 
 
+def names_secret(name: str) -> bool:
+    """Whether a field, header or flag of this name holds a secret."""
+    return any(word in name.lower() for word in _SECRET_WORDS)
+
+
 def redact(value: Any, name: str = "", depth: int = 0) -> Any:
     """A copy of a JSON value that can be logged: secrets blanked, pictures and long texts only measured."""
-    if value and any(word in name.lower() for word in _SECRET_WORDS):
+    if value and names_secret(name):
         return "***"
     if isinstance(value, (dict, list)) and depth == DEEPEST_SHOWN:
         return "..."

@@ -17,7 +17,7 @@ from pico_a1111_proxy.web.guards import ApiKey, RequestId, TrailingSlash
 from pico_a1111_proxy.web.ops import VERSION, ops_routes
 from pico_a1111_proxy.web.progress import progress_routes
 from pico_a1111_proxy.web.relay import Relay, RelayRules
-from pico_a1111_proxy.web.sdapi import Rules, sdapi_routes
+from pico_a1111_proxy.web.sdapi import RequestRules, sdapi_routes
 from pico_a1111_proxy.wiring import open_service
 
 
@@ -44,9 +44,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # A 307 is not followed by the MicroPython clients in the field: TrailingSlash does it without.
         redirect_slashes=False,
     )
-    pictures = _picture_rules(settings)
-    relay = Relay(_relay_rules(settings), pictures)
-    for router in (sdapi_routes(pictures), progress_routes(relay)):
+    rules = _request_rules(settings)
+    relay = Relay(_relay_rules(settings), rules)
+    for router in (sdapi_routes(rules), progress_routes(relay)):
         app.include_router(router)
         app.include_router(router, prefix=OF_A_DISPLAY, include_in_schema=False)
     app.include_router(ops_routes())
@@ -62,9 +62,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _picture_rules(settings: Settings) -> Rules:
+def _request_rules(settings: Settings) -> RequestRules:
     otherwise = "original" if settings.json_images == "original" else "json"
-    return Rules(otherwise, int(settings.max_body_mb * 1e6), settings.allow_image_urls)
+    return RequestRules(otherwise, int(settings.max_body_mb * 1e6), settings.allow_image_urls)
 
 
 def _relay_rules(settings: Settings) -> RelayRules:

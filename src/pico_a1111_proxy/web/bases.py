@@ -8,16 +8,18 @@ from typing import Any
 from urllib.parse import unquote
 
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 ORIGINAL = "/original"
-# As a prefix of a router; its parameter is read by `display_of`.
+# As a prefix of a router; `split_base` reads the name out of the path as it was written.
 OF_A_DISPLAY = "/displays/{base_display}"
 
 _OF_A_DISPLAY = re.compile(r"(/displays/([^/]+))(/.*)", re.DOTALL)
 
 
-def split_base(path: str) -> tuple[str, str]:
-    """The base URL's path, empty where there is none, and A1111's own path after it; both as they were written."""
+def split_base(scope: Scope) -> tuple[str, str]:
+    """The base URL's path, empty where there is none, and A1111's own path after it; both as the client wrote them."""
+    path: str = scope["raw_path"].decode("latin-1")
     if path == ORIGINAL or path.startswith(f"{ORIGINAL}/"):
         return ORIGINAL, path[len(ORIGINAL) :] or "/"
     found = _OF_A_DISPLAY.fullmatch(path)

@@ -1,10 +1,9 @@
-"""Bodies: read within the limit, looked at as A1111 does, touched in one place only, written as JSON."""
+"""Bodies: read within the limit, looked at as A1111 does, changed in single values only, written as JSON."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from json.decoder import JSONDecoder
 from typing import Any
 
@@ -15,23 +14,7 @@ from pico_a1111_proxy.errors import BadRequest, BodyTooLarge
 from pico_a1111_proxy.jobs import read_json
 
 _SPACE = " \t\n\r"
-_ADDRESS = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_FOR_PICTURES = ("image", "mask")  # in the name of a field: init_images, latent_mask, input_image, imageList
 _OFF = frozenset({"false", "off", "no", "n", "f", "0", "none"})
-
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """Read the request's body of at most `limit` bytes. Raises BodyTooLarge, early where it can."""
-    if promised_length(request) > limit:
-        raise body_too_large(limit)
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise body_too_large(limit)
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def promised_length(request: Request) -> int:
@@ -40,8 +23,30 @@ def promised_length(request: Request) -> int:
     return int(length) if length.isdigit() else 0
 
 
-def body_too_large(limit: int) -> BodyTooLarge:
-    """The error for a body of over `limit` bytes."""
+def check_length(request: Request, limit: int) -> None:
+    """Raise BodyTooLarge for a body that says it is over `limit` bytes; how long a chunked one is, nobody knows yet."""
+    if promised_length(request) > limit:
+        raise _too_large(limit)
+
+
+async def pieces(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """The request's body as it arrives. Raises BodyTooLarge over `limit` bytes, and ClientDisconnect."""
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > limit:
+            raise _too_large(limit)
+        if piece:
+            yield piece
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The request's body of at most `limit` bytes, whole. Raises what `check_length` and `pieces` raise."""
+    check_length(request, limit)
+    return b"".join([piece async for piece in pieces(request, limit)])
+
+
+def _too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body is over {limit / 1e6:g} MB")
 
 
@@ -56,23 +61,6 @@ def read_object(body: bytes, content_type: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise BadRequest("The body is not a JSON object")
     return document
-
-
-def refuse_addresses(document: Any) -> None:
-    """Raise BadRequest where a field for a picture holds an address: A1111 would fetch it, from inside its network."""
-    waiting = [("", document)]
-    while waiting:
-        field, value = waiting.pop()
-        if isinstance(value, dict):
-            for name, item in value.items():
-                waiting.append((field or (name if any(word in name.lower() for word in _FOR_PICTURES) else ""), item))
-        elif isinstance(value, list):
-            waiting.extend((field, item) for item in value)
-        elif field and isinstance(value, str) and _ADDRESS.match(value):
-            raise BadRequest(
-                f"{field}: holds an address, which is not fetched; send the picture itself, as base64",
-                "ALLOW_IMAGE_URLS=true leaves such addresses to the upstream",
-            )
 
 
 def images_are_off(document: dict[str, Any]) -> bool:

@@ -8,12 +8,11 @@ from pico_a1111_proxy.answers import Headers
 from pico_a1111_proxy.errors import UpstreamNonsense
 from pico_a1111_proxy.jobs import read_json
 from pico_a1111_proxy.proxy import RelayAnswer
+from pico_a1111_proxy.web.access import names_secret
 from pico_a1111_proxy.web.bodies import replace_values
-from pico_a1111_proxy.web.streams import at_once
+from pico_a1111_proxy.web.transfers import at_once
 
 LONGEST = 2**20  # bytes; A1111 has 10 kB of them
-# In a flag's name: gradio_auth, api_auth, ngrok (its token), tls_keyfile.
-_SECRET_WORDS = ("auth", "passw", "token", "secret", "key", "ngrok")
 
 
 def ask_in_plain(headers: Headers) -> Headers:
@@ -31,8 +30,8 @@ async def without_secrets(answer: RelayAnswer) -> RelayAnswer:
     if isinstance(read_json(body), dict):
         try:
             body = replace_values(body, _blank)
-        except (RecursionError, ValueError):
-            raise UpstreamNonsense("The upstream's flags can't be looked through for passwords") from None
+        except (RecursionError, ValueError) as error:
+            raise UpstreamNonsense("The upstream's flags can't be looked through for passwords") from error
     elif answer.status < 300 and body:
         raise UpstreamNonsense("The upstream's flags are no JSON object")
     headers = tuple(header for header in answer.headers if header[0].lower() != "content-length")
@@ -53,5 +52,4 @@ def _is_secret(name: str, value: Any) -> bool:
         return True
     if isinstance(value, list) and any(_is_secret(name, item) for item in value):
         return True
-    named = any(word in name.lower() for word in _SECRET_WORDS)
-    return named and bool(value) and not isinstance(value, (bool, int, float))
+    return names_secret(name) and bool(value) and not isinstance(value, (bool, int, float))

@@ -8,12 +8,11 @@ from pico_a1111_proxy.answers import Headers, end_to_end
 
 # Host and Expect are settled by each connection. The client's credentials are for us. What it says about its own
 # address would be believed by a web UI on this computer.
-_STAY_UP_HERE = frozenset({"host", "expect", "authorization", "x-api-key", "forwarded", "x-real-ip"})
+_NOT_UPWARDS = frozenset({"host", "expect", "authorization", "x-api-key", "forwarded", "x-real-ip"})
 _FAMILY_OF_FORWARDED = "x-forwarded-"
 
-# Date and server are ours to say, and so is which pages may read the answer. The others would show where the upstream
-# is.
-_STAY_DOWN_THERE = frozenset({"date", "server", "content-location", "refresh"})
+# Ours to say, and so is which pages may read the answer.
+_NOT_DOWNWARDS = frozenset({"date", "server"})
 _FAMILY_OF_CORS = "access-control-"
 
 
@@ -23,7 +22,7 @@ def upwards(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
     return tuple(
         (name, value)
         for name, value in headers
-        if name.lower() not in _STAY_UP_HERE and not name.lower().startswith(_FAMILY_OF_FORWARDED)
+        if name.lower() not in _NOT_UPWARDS and not name.lower().startswith(_FAMILY_OF_FORWARDED)
     )
 
 
@@ -40,7 +39,7 @@ def downwards(headers: Headers, base: str = "") -> list[tuple[bytes, bytes]]:
     raw = []
     for name, value in headers:
         low = name.lower()
-        if low in _STAY_DOWN_THERE or low.startswith(_FAMILY_OF_CORS):
+        if low in _NOT_DOWNWARDS or low.startswith(_FAMILY_OF_CORS):
             continue
         led = base + value if low == "location" and value.startswith("/") else value
         raw.append((low.encode("latin-1"), led.encode("utf-8", "surrogateescape")))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect
@@ -18,17 +17,18 @@ async def unless_left(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
 
     Raises ClientDisconnect, and whatever `work` raises.
     """
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_left(receive))
+    working, leaving = asyncio.create_task(work), asyncio.create_task(_left(receive))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise ClientDisconnect
     finally:
-        for task in (working, leaving):
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
+        working.cancel()
+        leaving.cancel()
+        await asyncio.wait({working, leaving})
+    # What was done at the very moment of leaving is as good as lost, but a failure of it is still told.
+    if not working.cancelled():
+        return working.result()
+    leaving.result()
+    raise ClientDisconnect
 
 
 async def _left(receive: Receive) -> None:

@@ -22,7 +22,7 @@ def progress_routes(relay: Relay) -> APIRouter:
         """How far the running generation is; as a frame or a PNG, what there is of its picture, or 204."""
         service = request.state.service
         answer = options.choose_answer(request.headers, "json")
-        display = options.apply_to(service.displays, display_of(split_base(request.scope["path"])[0], service.displays))
+        display = options.apply_to(service.displays, display_of(split_base(request.scope)[0], service.displays))
         if answer not in ("frame", "preview"):
             return Relayed(relay, without_ours(request.scope["query_string"].decode("latin-1")))
         now = await service.proxy.upstream.progress()

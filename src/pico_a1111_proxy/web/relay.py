@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 import structlog
@@ -16,15 +17,15 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from pico_a1111_proxy.errors import UpstreamError
-from pico_a1111_proxy.jobs import Route, read_json
+from pico_a1111_proxy.jobs import Route
 from pico_a1111_proxy.proxy import RelayAnswer, RelayRequest
+from pico_a1111_proxy.web.addresses import refuse_addresses
 from pico_a1111_proxy.web.bases import ORIGINAL, display_of, split_base
-from pico_a1111_proxy.web.bodies import refuse_addresses
 from pico_a1111_proxy.web.flags import ask_in_plain, without_secrets
 from pico_a1111_proxy.web.headers import upwards
 from pico_a1111_proxy.web.leaving import unless_left
-from pico_a1111_proxy.web.sdapi import Rules, draw_original
-from pico_a1111_proxy.web.streams import Download, Upload, at_once
+from pico_a1111_proxy.web.sdapi import RequestRules, generate_original
+from pico_a1111_proxy.web.transfers import Download, Upload, at_once
 
 log = structlog.get_logger("relay")
 
@@ -32,8 +33,8 @@ PREFIXES = ("/sdapi/", "/internal/", "/controlnet/")
 # What A1111's clients also ask of the base URL itself.
 BESIDE_THE_API = frozenset({"/", "/config", "/openapi.json"})
 
-_DRAWS: dict[str, Route] = {"/sdapi/v1/txt2img": "txt2img", "/sdapi/v1/img2img": "img2img"}
-# By the last word of a path. A1111 fetches the addresses that it finds in the pictures sent to the first; the second
+_GENERATIONS: dict[str, Route] = {"/sdapi/v1/txt2img": "txt2img", "/sdapi/v1/img2img": "img2img"}
+# By the last segment of a path. A1111 fetches the addresses that it finds in the pictures sent to the first; the second
 # end the server: A1111's own, then SD.Next's.
 _TAKE_PICTURES = frozenset({"png-info", "extra-single-image", "extra-batch-images", "interrogate", "detect"})
 _CONTROL = frozenset({"server-kill", "server-restart", "server-stop", "restart", "shutdown"})
@@ -51,13 +52,43 @@ class RelayRules:
     server_control: bool
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A request's method, base URL, and what goes up: `target`, as it was written, whose `path` is checked decoded."""
+
+    method: str
+    base: str
+    path: str
+    target: str
+
+    @classmethod
+    def read(cls, scope: Scope) -> _Asked:
+        base, written = split_base(scope)
+        query = scope["query_string"].decode("latin-1")
+        target = f"{written}?{query}" if query else written
+        # Twice, as a second server on the way may read it; a good path has no percent sign left after once.
+        return cls(scope["method"], base, unquote(unquote(written)), target)
+
+    @property
+    def generation(self) -> Route | None:
+        """What it generates in words of its own, without one of ours."""
+        generates = self.method == "POST" and self.base == ORIGINAL
+        return _GENERATIONS.get(self.path.rstrip("/")) if generates else None
+
+    @property
+    def last_segment(self) -> str:
+        """The path's, without what servers cut off or overlook: parameters, a slash, capitals."""
+        return re.split("[;?#]", self.path.rstrip("/").rpartition("/")[2])[0].strip().lower()
+
+
 class Relay:
     """ASGI, for whatever no route of ours answers. Raises ProxyError and HTTPException before it answers."""
 
-    def __init__(self, rules: RelayRules, pictures: Rules) -> None:
+    def __init__(self, rules: RelayRules, requests: RequestRules) -> None:
         self._rules = rules
-        self._pictures = pictures
+        self._requests = requests
         self._whole = frozenset(rules.prefixes)
+        # What ends in a slash is all below it; so is A1111's /file=, whose path begins right after the sign.
         self._prefixes = tuple(p if p.endswith(("/", "=")) else f"{p}/" for p in (*PREFIXES, *rules.prefixes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,63 +96,67 @@ class Relay:
         if scope["type"] != "http":
             await WebSocketClose()(scope, receive, send)
             return
-        request = Request(scope, receive)
-        base, written = split_base(scope["raw_path"].decode("latin-1"))
-        path = unquote(written)
-        route = _DRAWS.get(path.rstrip("/")) if base == ORIGINAL and request.method == "POST" else None
-        if not (self._rules.on or route) and self._covers(path, base):
-            raise HTTPException(403, "Only pictures are served here: RELAY is off")
-        query = scope["query_string"].decode("latin-1")
-        target = f"{written}?{query}" if query else written
-        self._check(request.method, base, path, target)
-        display_of(base, request.state.service.displays)
-        if route:
-            response = await draw_original(request, route, query, self._pictures)
+        request, asked = Request(scope, receive), _Asked.read(scope)
+        display_of(asked.base, request.state.service.displays)
+        self._check(asked)
+        if asked.generation:
+            query = scope["query_string"].decode("latin-1")
+            response = await generate_original(request, asked.generation, query, self._requests)
             await response(scope, receive, send)
-            return
-        await self._pass(request, target, Download(send, base))
+        else:
+            await self._pass(request, asked, Download(send, asked.base))
 
-    def _covers(self, path: str, base: str) -> bool:
-        beside = base == ORIGINAL and path in BESIDE_THE_API
-        return beside or path in self._whole or path.startswith(self._prefixes)
+    def _covers(self, asked: _Asked) -> bool:
+        beside = asked.base == ORIGINAL and asked.path in BESIDE_THE_API
+        return beside or asked.path in self._whole or asked.path.startswith(self._prefixes)
 
-    def _check(self, method: str, base: str, path: str, target: str) -> None:
-        """Raise HTTPException for what does not go up. `path` is that of `target`, without its percent signs."""
-        if not self._covers(path, base):
+    def _check(self, asked: _Asked) -> None:
+        """Raise HTTPException for what does not go up."""
+        if not self._covers(asked):
             raise HTTPException(404, "Not Found")
+        if not self._rules.on and not asked.generation:
+            raise HTTPException(403, "Only pictures are served here: RELAY is off")
         # Methods are capitals. Written otherwise, one would pass the rules here and be understood further up.
-        if method in _REFUSED_METHODS or method != method.upper():
-            raise HTTPException(405, "Method Not Allowed")
-        plain = unquote(path)  # as a second server on the way would read it
-        odd = {".", "..", ""} & set(plain.removesuffix("/").split("/")[1:]) if plain != "/" else None
-        if odd or "#" in target or "\\" in plain or not plain.isprintable():
+        if asked.method in _REFUSED_METHODS or asked.method != asked.method.upper():
+            raise HTTPException(501, "Not Implemented")
+        segments = asked.path.removesuffix("/").split("/")[1:]
+        if {".", "..", ""} & set(segments) or "#" in asked.target or "\\" in asked.path or not asked.path.isprintable():
             raise HTTPException(400, "The path can be read in more than one way")
-        # koboldcpp looks at the end of a path alone, and would draw for one that never stood in line.
-        if method == "POST" and path.rstrip("/").endswith(tuple(_DRAWS)) and path.rstrip("/") not in _DRAWS:
+        # koboldcpp looks at the end of path and query alone, and would draw for one that never stood in line.
+        ends = (asked.path.rstrip("/"), asked.target.rstrip("/"))
+        if asked.method == "POST" and not asked.generation and any(e.endswith(tuple(_GENERATIONS)) for e in ends):
             raise HTTPException(404, "Not Found")
-        if not self._rules.server_control and _last_word(plain) in _CONTROL:
+        if not self._rules.server_control and asked.last_segment in _CONTROL:
             raise HTTPException(403, "The web UI can't be stopped from here: RELAY_SERVER_CONTROL is not true")
 
-    async def _pass(self, request: Request, target: str, down: Download) -> None:
-        word = _last_word(unquote(unquote(target.partition("?")[0])))
-        up = Upload(request, self._pictures.max_body)
-        asked = RelayRequest(request.method, target, up.frame(upwards(request.scope["headers"])))
-        if word in _TAKE_PICTURES and not self._pictures.image_urls:
-            body = await up.whole()
-            refuse_addresses(read_json(body))
-            asked = replace(asked, body=at_once(body) if body else None)
-        elif up.there_is_one:
-            asked = replace(asked, body=up.chunks())
-        relayed = request.state.service.proxy.upstream.relay
-        if word == _FLAGS:
-            asked = replace(asked, headers=ask_in_plain(asked.headers))
+    async def _pass(self, request: Request, asked: _Asked, down: Download) -> None:
+        up = Upload(request, self._requests.max_body)
+        headers = up.frame(upwards(request.scope["headers"]))
+        blank = asked.last_segment == _FLAGS
+        if blank:
+            headers = ask_in_plain(headers)
+        request_up = RelayRequest(asked.method, asked.target, headers, await self._body(up, asked))
         try:
-            await unless_left(up.receive, _carry(relayed(asked), down, word == _FLAGS))
+            relayed = request.state.service.proxy.upstream.relay(request_up)
+            await unless_left(up.receive, _carry(relayed, down, blank))
         except (UpstreamError, ClientDisconnect) as error:
-            if not down.started:
-                raise up.fault or error from error
-            # Left incomplete, the answer is no answer: the connection is closed, and the client can tell.
-            log.warning("cut off", words=getattr(error, "detail", "The client left"))
+            if down.started:
+                # Left incomplete, the answer is no answer: the connection is closed, and the client can tell.
+                log.warning("cut off", words=getattr(error, "detail", "The client left"))
+            elif up.fault:
+                raise up.fault from error
+            else:
+                raise
+
+    async def _body(self, up: Upload, asked: _Asked) -> AsyncIterator[bytes] | None:
+        """What goes up of the body: as it arrives, or whole where it has to be looked through. None is none."""
+        if not up.there_is_one:
+            return None
+        if asked.last_segment not in _TAKE_PICTURES or self._requests.image_urls:
+            return up.stream()
+        body = await up.whole()
+        refuse_addresses(body)
+        return at_once(body) if body else None
 
 
 class Relayed(Response):
@@ -146,8 +181,3 @@ class Relayed(Response):
 async def _carry(relayed: AbstractAsyncContextManager[RelayAnswer], down: Download, blank: bool) -> None:
     async with relayed as answer:
         await down.pass_on(await without_secrets(answer) if blank else answer)
-
-
-def _last_word(path: str) -> str:
-    """The last segment of a path, without what servers cut off or overlook: parameters, a slash, capitals."""
-    return re.split("[;?#]", path.rstrip("/").rpartition("/")[2])[0].strip().lower()

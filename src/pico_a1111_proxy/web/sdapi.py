@@ -13,15 +13,15 @@ from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import UpstreamError, UpstreamNonsense, UpstreamRejected
 from pico_a1111_proxy.frames import Frame, describe
-from pico_a1111_proxy.jobs import Job, Rendering, Route, Wanted, read_json
+from pico_a1111_proxy.jobs import Job, Rendering, Route, Wanted
 from pico_a1111_proxy.proxy import Proxy
+from pico_a1111_proxy.web.addresses import refuse_addresses
 from pico_a1111_proxy.web.bases import display_of, split_base
 from pico_a1111_proxy.web.bodies import (
     ask_for_images,
     images_are_off,
     read_body,
     read_object,
-    refuse_addresses,
     write_json,
 )
 from pico_a1111_proxy.web.headers import downwards
@@ -54,7 +54,7 @@ _BODY: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Rules:
+class RequestRules:
     """What the settings say of requests: who names no answer gets `otherwise`; `max_body` is in bytes."""
 
     otherwise: str
@@ -62,7 +62,7 @@ class Rules:
     image_urls: bool
 
 
-def sdapi_routes(rules: Rules) -> APIRouter:
+def sdapi_routes(rules: RequestRules) -> APIRouter:
     """The routes; below OF_A_DISPLAY they are those of that display."""
     router = APIRouter(tags=["pictures"])
 
@@ -79,19 +79,19 @@ def sdapi_routes(rules: Rules) -> APIRouter:
     return router
 
 
-async def _render(request: Request, route: Route, options: RenderOptions, rules: Rules) -> Response:
-    base_display = display_of(split_base(request.scope["path"])[0], request.state.service.displays)
+async def _render(request: Request, route: Route, options: RenderOptions, rules: RequestRules) -> Response:
+    base_display = display_of(split_base(request.scope)[0], request.state.service.displays)
     # Who sets the base URL of a display wants frames, whatever others get who name nothing.
     answer = options.choose_answer(request.headers, "json" if base_display else rules.otherwise)
     display = options.apply_to(request.state.service.displays, base_display)
     query = without_ours(request.scope["query_string"].decode("latin-1"))
     if answer == "original":
-        response = await draw_original(request, route, query, rules)
+        response = await generate_original(request, route, query, rules)
     else:
         body = await read_body(request, rules.max_body)
         document = read_object(body, request.headers.get("content-type", ""))
         if not rules.image_urls:
-            refuse_addresses(document)
+            refuse_addresses(body)
         wanted = _WANTED[answer]
         if wanted == "one":
             body = ask_for_images(body, document)
@@ -103,7 +103,7 @@ async def _render(request: Request, route: Route, options: RenderOptions, rules:
     return response
 
 
-async def draw_original(request: Request, route: Route, query: str, rules: Rules) -> Response:
+async def generate_original(request: Request, route: Route, query: str, rules: RequestRules) -> Response:
     """Send the body up byte for byte, whatever it is, and the upstream's answer down; only the line is ours.
 
     Raises ProxyError.
@@ -111,7 +111,7 @@ async def draw_original(request: Request, route: Route, query: str, rules: Rules
     service = request.state.service
     body = await read_body(request, rules.max_body)
     if not rules.image_urls:
-        refuse_addresses(read_json(body))
+        refuse_addresses(body)
     display = next(iter(service.displays.values()))
     job = Job(route, body, display, "none", query=query, content_type=request.headers.get("content-type"))
     return await unless_left(request.receive, answer_job(service.proxy, job, "original"))
@@ -123,10 +123,10 @@ async def answer_job(proxy: Proxy, job: Job, answer: str) -> Response:
         rendering = await proxy.render(job)
     except UpstreamError as error:
         if error.answer and (answer == "original" or (answer == "json" and isinstance(error, UpstreamRejected))):
-            return relay_answer(error.answer)
+            return original_response(error.answer)
         raise
     if answer == "original":
-        return relay_answer(rendering.generation.answer)
+        return original_response(rendering.generation.answer)
     if answer == "json":
         return _json_response(rendering, job.display)
     frame = rendering.frames[0]
@@ -151,7 +151,7 @@ def frame_headers(frame: Frame) -> dict[str, str]:
     }
 
 
-def relay_answer(answer: Answer) -> Response:
+def original_response(answer: Answer) -> Response:
     """The upstream's answer as it came: status, headers, bytes."""
     response = Response(answer.body, answer.status)
     length = [header for header in response.raw_headers if header[0] == b"content-length"]

@@ -1,4 +1,4 @@
-"""The catalogue: what a web UI lists of itself, as far as the demo painter has it."""
+"""The catalogue: what a web UI tells of itself and always answers alike, as far as the demo painter has it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ _SCHEDULERS = (
     ("beta", "Beta", -1.0),
 )
 
-UPSCALERS = ("None", "Lanczos", "Nearest")
 _LATENT = ("", " (antialiased)", " (bicubic)", " (bicubic antialiased)", " (nearest)", " (nearest-exact)")
 
 # Those of A1111's settings that clients read or set, with A1111's defaults.
@@ -66,8 +65,6 @@ OPTIONS: dict[str, Any] = {
     "face_restoration_model": "CodeFormer",
     "code_former_weight": 0.5,
     "upscaler_for_img2img": "None",
-    "ESRGAN_tile": 192,
-    "ESRGAN_tile_overlap": 8,
     "img2img_color_correction": False,
     "img2img_fix_steps": False,
     "img2img_background_color": "#ffffff",
@@ -83,38 +80,24 @@ OPTIONS: dict[str, Any] = {
     "randn_source": "GPU",
     "sd_hypernetwork": "None",
     "sd_lora": "None",
-    "interrogate_clip_max_length": 48,
     "quicksettings_list": ["sd_model_checkpoint"],
 }
 
 # What says something about the painter or its pictures: a client's value for it is passed over.
 FIXED = frozenset(("sd_model_checkpoint", "sd_checkpoint_hash", "samples_format", "grid_format"))
 
+# Those of A1111's flags by which a client learns how the API is opened.
 _FLAGS: dict[str, Any] = {
     "api": True,
     "api_auth": None,
-    "api_log": False,
     "api_server_stop": False,
     "nowebui": False,
-    "listen": False,
-    "port": None,
-    "subpath": None,
-    "share": False,
     "gradio_auth": None,
     "gradio_auth_path": None,
-    "cors_allow_origins": None,
-    "ckpt": None,
-    "lowvram": False,
-    "medvram": False,
-    "no_half": False,
-    "xformers": False,
-    "use_cpu": [],
-    "skip_torch_cuda_test": True,
-    "hide_ui_dir_config": True,
 }
 
 # What GET answers, by path.
-LISTS: dict[str, Any] = {
+DOCUMENTS: dict[str, Any] = {
     "/sdapi/v1/cmd-flags": _FLAGS,
     "/sdapi/v1/samplers": [
         {"name": name, "aliases": aliases, "options": {"scheduler": scheduler} if scheduler else {}}
@@ -124,9 +107,7 @@ LISTS: dict[str, Any] = {
         {"name": name, "label": label, "aliases": None, "default_rho": rho, "need_inner_model": False}
         for name, label, rho in _SCHEDULERS
     ],
-    "/sdapi/v1/upscalers": [
-        {"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": 4.0} for name in UPSCALERS
-    ],
+    "/sdapi/v1/upscalers": [{"name": "None", "model_name": None, "model_path": None, "model_url": None, "scale": 4.0}],
     "/sdapi/v1/latent-upscale-modes": [{"name": f"Latent{kind}"} for kind in _LATENT],
     "/sdapi/v1/sd-models": [
         {"title": MODEL, "model_name": MODEL, "hash": None, "sha256": None, "filename": MODEL, "config": None}
@@ -143,20 +124,18 @@ LISTS: dict[str, Any] = {
     "/sdapi/v1/extensions": [],
     "/sdapi/v1/loras": [],
     "/internal/ping": {},
-    "/internal/quicksettings-hint": [],
-    "/internal/profile-startup": {},
     "/config": {"version": MODEL, "components": []},
 }
 
-_NO_MODEL = "the demo painter has no model"
-
 # What POST answers, by path, where there is nothing to do.
-NODS: dict[str, Any] = {
+ACKNOWLEDGED: dict[str, Any] = {
     **{f"/sdapi/v1/refresh-{what}": None for what in ("checkpoints", "vae", "loras", "embeddings")},
     **{f"/sdapi/v1/{what}-checkpoint": {} for what in ("reload", "unload")},
-    **{
-        f"/sdapi/v1/{what}/{thing}": {"info": f"{what} {thing} error: {_NO_MODEL}"}
-        for what in ("create", "train")
-        for thing in ("embedding", "hypernetwork")
-    },
+}
+
+# Why POST is refused, by path: these take a model.
+REFUSED = {
+    "/sdapi/v1/extra-single-image": "The demo painter has no upscaler",
+    "/sdapi/v1/extra-batch-images": "The demo painter has no upscaler",
+    "/sdapi/v1/interrogate": "The demo painter has no model that could see a picture",
 }

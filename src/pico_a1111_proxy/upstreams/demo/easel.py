@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,13 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pybase64
 from PIL import Image
 
 from pico_a1111_proxy.jobs import Progress
 from pico_a1111_proxy.upstreams.demo.infotext import encode_png
 from pico_a1111_proxy.upstreams.demo.painting.denoising import half_done
 from pico_a1111_proxy.upstreams.demo.painting.painter import Picture
-from pico_a1111_proxy.upstreams.demo.request import Request
+from pico_a1111_proxy.upstreams.demo.parameters import Parameters
 
 PREVIEW_SIDE = 768  # pixels; a preview is for looking at while one waits
 LONGEST_ID = 200  # characters of a client's own task id
@@ -28,7 +28,7 @@ REMEMBERED = 16  # finished tasks, as many as A1111 remembers
 class Drawing:
     """Where the painter is: so many `steps` of picture `nth` of `count`; no picture before it is laid out."""
 
-    request: Request
+    parameters: Parameters
     seed: int
     nth: int = 0
     step: int = 0
@@ -37,14 +37,14 @@ class Drawing:
     @property
     def fraction(self) -> float:
         """How much of the whole job is done, from 0 to 1."""
-        return (self.nth + self.step / self.request.steps) / self.request.count
+        return (self.nth + self.step / self.parameters.steps) / self.parameters.count
 
     def look(self) -> Image.Image:
         """The half-done picture, its longest side at most PREVIEW_SIDE. Runs in a thread."""
         assert self.picture is not None
         every = -(-max(self.picture.shape) // PREVIEW_SIDE)
-        start = None if self.request.start is None else self.request.start[::every, ::every]
-        return half_done(self.picture[::every, ::every], self.step / self.request.steps, self.seed, start)
+        start = None if self.parameters.start is None else self.parameters.start[::every, ::every]
+        return half_done(self.picture[::every, ::every], self.step / self.parameters.steps, self.seed, start)
 
     def preview(self) -> bytes:
         """The half-done picture as PNG. Runs in a thread."""
@@ -53,10 +53,10 @@ class Drawing:
     def finish(self) -> Image.Image:
         """The picture at its full size, as far as it was drawn. Runs in a thread."""
         assert self.picture is not None
-        if self.step == self.request.steps:
+        if self.step == self.parameters.steps:
             return Image.fromarray(self.picture)
         # What is half-done is soft: made at the size of a preview, the largest takes no more memory than that.
-        return self.look().resize((self.request.width, self.request.height), Image.Resampling.BICUBIC)
+        return self.look().resize((self.parameters.width, self.parameters.height), Image.Resampling.BICUBIC)
 
 
 class Easel:
@@ -79,12 +79,6 @@ class Easel:
         self.finished: deque[str] = deque(maxlen=REMEMBERED)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Alone at the easel, without a drawing of one's own."""
-        async with self._turn:
-            yield
-
-    @asynccontextmanager
     async def task(self, name: str) -> AsyncIterator[None]:
         """The turn of a drawing that clients know by `name`; who waits for it is in `waiting`."""
         name = name[:LONGEST_ID]
@@ -105,21 +99,21 @@ class Easel:
             self.finished.append(name)
             self._turn.release()
 
-    async def draw(self, request: Request, nth: int, seed: int) -> Image.Image:
+    async def draw(self, parameters: Parameters, nth: int, seed: int) -> Image.Image:
         """One picture, after as many pauses as it has steps, or fewer where somebody ends it. Within a turn."""
         self._skipped = False
-        drawing = self._drawing = Drawing(request, seed, nth)
-        drawing = replace(drawing, picture=await asyncio.to_thread(request.paint, seed))
+        drawing = self._drawing = Drawing(parameters, seed, nth)
+        drawing = replace(drawing, picture=await asyncio.to_thread(parameters.paint, seed))
         clock = asyncio.get_running_loop().time
         laid_out = clock()
-        for step in range(request.steps):
+        for step in range(parameters.steps):
             self._drawing = replace(drawing, step=step)
             if self.interrupted or self._skipped:
                 break
             # Up to a moment and not for a while: a sleep takes a millisecond longer than asked for.
             await self._pause(max(laid_out + (step + 1) * self._step_seconds - clock(), 0.0))
         else:
-            self._drawing = replace(drawing, step=request.steps)
+            self._drawing = replace(drawing, step=parameters.steps)
         return await asyncio.to_thread(self._drawing.finish)
 
     def interrupt(self) -> None:
@@ -135,9 +129,9 @@ class Easel:
         now = self._drawing
         if now is None:
             return Progress()
-        steps = now.request.steps
+        steps = now.parameters.steps
         spent = asyncio.get_running_loop().time() - self._started
-        eta = spent / now.fraction - spent if now.fraction else now.request.count * steps * self._step_seconds
+        eta = spent / now.fraction - spent if now.fraction else now.parameters.count * steps * self._step_seconds
         picture = None
         if with_picture and now.picture is not None:
             picture = await asyncio.to_thread(now.preview)
@@ -151,18 +145,18 @@ class Easel:
             "interrupted": self.interrupted,
             "stopping_generation": False,
             "job": _name(now) if now else "",
-            "job_count": now.request.count if now else 0,
+            "job_count": now.parameters.count if now else 0,
             "job_timestamp": self._timestamp,
             "job_no": now.nth if now else 0,
             "sampling_step": now.step if now else 0,
-            "sampling_steps": now.request.steps if now else 0,
+            "sampling_steps": now.parameters.steps if now else 0,
         }
         progress = await self.progress(with_picture)
         return {
             "progress": min(0.01 + progress.fraction, 1.0) if now else 0.0,
             "eta_relative": progress.eta_seconds,
             "state": state,
-            "current_image": progress.picture and base64.b64encode(progress.picture).decode("ascii"),
+            "current_image": progress.picture and pybase64.b64encode(progress.picture).decode("ascii"),
             "textinfo": None,
         }
 
@@ -182,13 +176,13 @@ class Easel:
         if not told["active"] or now is None:
             place = f"In queue: {self.waiting.index(name) + 1}/{len(self.waiting)}" if told["queued"] else "Waiting..."
             return {**told, "textinfo": place}
-        number = now.nth * now.request.steps + now.step
+        number = now.nth * now.parameters.steps + now.step
         progress = await self.progress(with_picture and number != preview)
         if progress.picture:
-            told["live_preview"] = f"data:image/png;base64,{base64.b64encode(progress.picture).decode('ascii')}"
+            told["live_preview"] = f"data:image/png;base64,{pybase64.b64encode(progress.picture).decode('ascii')}"
         return {**told, "progress": progress.fraction, "eta": progress.eta_seconds, "id_live_preview": number}
 
 
 def _name(drawing: Drawing) -> str:
-    request = drawing.request
-    return f"Batch {drawing.nth + 1} out of {request.count}" if request.count > 1 else f"scripts_{request.job.route}"
+    count, route = drawing.parameters.count, drawing.parameters.job.route
+    return f"Batch {drawing.nth + 1} out of {count}" if count > 1 else f"scripts_{route}"

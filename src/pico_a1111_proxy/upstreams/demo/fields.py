@@ -1,4 +1,4 @@
-"""A1111's request fields: their kinds and defaults, read from a body as leniently as A1111 reads them."""
+"""A1111's request fields, read from a body as leniently as A1111 reads them, and the shapes of its answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from pico_a1111_proxy.answers import Answer
-from pico_a1111_proxy.errors import UpstreamRejected
+from pico_a1111_proxy.errors import PictureError, UpstreamRejected, UpstreamUnavailable
 from pico_a1111_proxy.jobs import Route, read_json
 
 DEEPEST = 500  # levels of JSON
@@ -104,6 +104,10 @@ _OF_ROUTE: dict[Route, Table] = {
 }
 
 
+_TRUE = (True, 1, "1", "on", "t", "true", "y", "yes")
+_FALSE = (False, 0, "0", "off", "f", "false", "n", "no")
+
+
 class _Unreadable(Exception):
     """A value is of a wrong kind; holds A1111's words and its name for the fault."""
 
@@ -157,9 +161,33 @@ def refuse(*faults: dict[str, Any]) -> NoReturn:
     raise UpstreamRejected(sentence, answer=json_answer({"detail": list(faults)}, 422))
 
 
+def refuse_value(name: str, words: str) -> NoReturn:
+    """Refuse the value of field `name`, of which `words` say what is wrong. Raises UpstreamRejected."""
+    refuse({"loc": ["body", name], "msg": words, "type": "value_error"})
+
+
 def json_answer(document: Any, status: int = 200) -> Answer:
     """An answer that holds `document` as JSON, in ASCII: a prompt may hold what UTF-8 can't."""
     return Answer(status, (("Content-Type", "application/json"),), json.dumps(document).encode("ascii"))
+
+
+def error_answer(status: int, error: str, detail: str = "", errors: str = "") -> Answer:
+    """A1111's other shape of an error: of an HTTPException with its `detail`, of any other with its `errors`."""
+    return json_answer({"error": error, "detail": detail, "body": "", "errors": errors}, status)
+
+
+def invalid_image(name: str, error: PictureError) -> UpstreamUnavailable:
+    """What A1111 says of a picture in field `name` that it can't read: its 500."""
+    words = "Invalid encoded image"
+    return UpstreamUnavailable(words, f"{name}: {error}", error_answer(500, "HTTPException", words))
+
+
+def read_truth(value: Any) -> bool | None:
+    """What A1111 takes `value` for, true or false; None where for neither."""
+    plain = value.lower() if isinstance(value, str) else value
+    if plain in _TRUE:
+        return True
+    return False if plain in _FALSE else None
 
 
 def _depth(document: Any) -> int:
@@ -170,11 +198,6 @@ def _depth(document: Any) -> int:
         inner = [list(item.values()) if isinstance(item, dict) else item for item in level]
         level = [value for values in inner for value in values if isinstance(value, (dict, list))]
     return depth
-
-
-def error_answer(status: int, error: str, detail: str = "", errors: str = "") -> Answer:
-    """A1111's other shape of an error: of an HTTPException with its `detail`, of any other with its `errors`."""
-    return json_answer({"error": error, "detail": detail, "body": "", "errors": errors}, status)
 
 
 def _required(default: Any) -> Any:
@@ -212,15 +235,11 @@ def _read_float(value: Any) -> float:
     return number
 
 
-_TRUE = (True, 1, "1", "on", "t", "true", "y", "yes")
-_FALSE = (False, 0, "0", "off", "f", "false", "n", "no")
-
-
 def _read_bool(value: Any) -> bool:
-    plain = value.lower() if isinstance(value, str) else value
-    if plain in _TRUE or plain in _FALSE:
-        return plain in _TRUE
-    raise _Unreadable("value could not be parsed to a boolean", "type_error.bool")
+    truth = read_truth(value)
+    if truth is None:
+        raise _Unreadable("value could not be parsed to a boolean", "type_error.bool")
+    return truth
 
 
 def _read_str(value: Any) -> str:

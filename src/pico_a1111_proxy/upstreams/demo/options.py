@@ -7,7 +7,7 @@ from typing import Any
 
 from pico_a1111_proxy.errors import UpstreamUnavailable
 from pico_a1111_proxy.upstreams.demo.catalogue import FIXED, OPTIONS
-from pico_a1111_proxy.upstreams.demo.fields import error_answer, refuse
+from pico_a1111_proxy.upstreams.demo.fields import error_answer, refuse_value
 from pico_a1111_proxy.upstreams.demo.infotext import MODEL
 
 LONGEST_VALUE = 1000  # characters of JSON
@@ -32,8 +32,7 @@ class Options:
             if name not in OPTIONS:
                 raise _failure("KeyError", _shorten(name))
             if not _can_be_kept(value):
-                words = f"the demo painter keeps at most {LONGEST_VALUE} characters of JSON"
-                refuse({"loc": ["body", name], "msg": words, "type": "value_error"})
+                refuse_value(name, f"the demo painter keeps at most {LONGEST_VALUE} characters of JSON")
         self._values |= {name: value for name, value in wanted.items() if name not in FIXED}
 
 

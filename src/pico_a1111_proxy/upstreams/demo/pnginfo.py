@@ -7,10 +7,10 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from pico_a1111_proxy.errors import PictureError, UpstreamUnavailable
+from pico_a1111_proxy.errors import PictureError
 from pico_a1111_proxy.jobs import decode_base64
-from pico_a1111_proxy.pictures import Header, read_header
-from pico_a1111_proxy.upstreams.demo.fields import error_answer, read_tables
+from pico_a1111_proxy.pictures import read_header
+from pico_a1111_proxy.upstreams.demo.fields import invalid_image, read_tables
 
 MOST_TEXT = 1_000_000  # bytes of all texts in one picture; compressed ones can inflate to a thousandfold
 MOST_CHUNKS = 10_000
@@ -21,34 +21,16 @@ _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})")
 _NEGATIVE = "Negative prompt:"
 
 
-def read_picture(text: str) -> tuple[bytes, Header]:
-    """The picture in a client's base64, and what it says of itself. Raises UpstreamUnavailable, A1111's 500."""
-    data = decode_base64(text.strip()) or b""
-    try:
-        return data, read_header(data)
-    except PictureError as error:
-        raise invalid_image(error) from error
-
-
-def invalid_image(error: PictureError) -> UpstreamUnavailable:
-    """What A1111 says of a picture that it can't read."""
-    words = "Invalid encoded image"
-    return UpstreamUnavailable(words, str(error), error_answer(500, "HTTPException", words))
-
-
 def tell_png_info(body: bytes) -> dict[str, Any]:
     """A1111's answer to png-info. Runs in a thread; raises UpstreamError with A1111's words."""
-    texts = _read_texts_of(read_tables(body, {"str": {"image": ...}})["image"])[0]
+    data = decode_base64(read_tables(body, {"str": {"image": ...}})["image"].strip()) or b""
+    try:
+        kind = read_header(data).kind
+    except PictureError as error:
+        raise invalid_image("image", error) from error
+    texts = read_texts(data) if kind == "png" else {}
     infotext = texts.pop("parameters", "")
     return {"info": infotext, "items": texts, "parameters": read_infotext(infotext)}
-
-
-def interrogate(body: bytes) -> dict[str, Any]:
-    """A1111's answer to interrogate: the prompt that the picture itself tells. Runs in a thread; see above."""
-    texts, header = _read_texts_of(read_tables(body, {"str": {"image": ""}})["image"])
-    prompt = read_infotext(texts.get("parameters", "")).get("Prompt", "")
-    unknown = f"a picture of {header.width}x{header.height} pixels; the demo painter has no model that could see it"
-    return {"caption": prompt or unknown}
 
 
 def read_texts(png: bytes) -> dict[str, str]:
@@ -81,11 +63,6 @@ def read_infotext(infotext: str) -> dict[str, Any]:
         else:
             read[name] = _unquote(value)
     return read
-
-
-def _read_texts_of(image: str) -> tuple[dict[str, str], Header]:
-    data, header = read_picture(image)
-    return read_texts(data) if header.kind == "png" else {}, header
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -1,4 +1,4 @@
-"""Streams: a request's body on its way up and an answer on its way down, a piece at a time."""
+"""Transfers: a request's body on its way up and an answer on its way down, a piece at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.types import Message, Send
 from pico_a1111_proxy.answers import Headers
 from pico_a1111_proxy.errors import BodyTooLarge
 from pico_a1111_proxy.proxy import RelayAnswer
-from pico_a1111_proxy.web.bodies import body_too_large, promised_length
+from pico_a1111_proxy.web.bodies import check_length, pieces, promised_length
 from pico_a1111_proxy.web.headers import downwards
 
 
@@ -27,10 +27,9 @@ class Upload:
         self._limit = limit
         self._over = asyncio.Event()
         chunked = "transfer-encoding" in request.headers
-        length = promised_length(request)
-        if length > limit and not chunked:
-            raise body_too_large(limit)
-        self.there_is_one = chunked or length > 0
+        if not chunked:
+            check_length(request, limit)
+        self.there_is_one = chunked or promised_length(request) > 0
         # The upstream gets a length where we got one, and chunks where we got chunks.
         self.has_length = self.there_is_one and not chunked
 
@@ -38,16 +37,11 @@ class Upload:
         """The request's headers without a length that does not hold."""
         return tuple(header for header in headers if self.has_length or header[0].lower() != "content-length")
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def stream(self) -> AsyncIterator[bytes]:
         """The body. Raises BodyTooLarge, and ClientDisconnect where the client leaves in its middle."""
-        size = 0
         try:
-            async for chunk in self._request.stream():
-                size += len(chunk)
-                if size > self._limit:
-                    raise body_too_large(self._limit)
-                if chunk:
-                    yield chunk
+            async for piece in pieces(self._request, self._limit):
+                yield piece
         except (BodyTooLarge, ClientDisconnect) as error:
             self.fault = error
             raise
@@ -55,11 +49,15 @@ class Upload:
             self._over.set()
 
     async def whole(self) -> bytes:
-        """All of it at once. Raises what `chunks` raises."""
-        return b"".join([chunk async for chunk in self.chunks()])
+        """All of it at once. Raises what `stream` raises."""
+        return b"".join([piece async for piece in self.stream()])
 
     async def receive(self) -> Message:
-        """ASGI's next message after the body, which must not be read in two places at once."""
+        """ASGI's next message after the body, which must not be read in two places at once.
+
+        Nothing comes while the upstream leaves the body unread: uvicorn reads no further then, and would not notice
+        that the client leaves.
+        """
         if self.there_is_one:
             await self._over.wait()
         return await self._request.receive()
@@ -78,8 +76,8 @@ class Download:
         self.started = True
         headers = downwards(answer.headers, self._base)
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        async for chunk in answer.body:
-            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        async for piece in answer.body:
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

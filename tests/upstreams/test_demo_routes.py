@@ -1,10 +1,9 @@
-"""The demo painter's other routes: what a web UI lists of itself, and what clients may set."""
+"""The demo painter's other routes: what a web UI tells of itself, what clients may set, and what takes a model."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,18 +11,9 @@ import pytest
 from pico_a1111_proxy.errors import BodyTooLarge
 from pico_a1111_proxy.proxy import RelayRequest, Upstream
 from pico_a1111_proxy.upstreams.demo import DemoPainter
+from service import Said
 
 JSON = "application/json"
-
-
-@dataclass(frozen=True)
-class Said:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
@@ -103,7 +93,6 @@ async def test_flags_and_memory_give_nothing_away(painter: DemoPainter) -> None:
         ("unload-checkpoint", {}),
         ("interrupt", {}),
         ("skip", None),
-        ("train/embedding", {"info": "train embedding error: the demo painter has no model"}),
     ],
 )
 async def test_what_there_is_nothing_to_do_for_is_a_200_with_json(
@@ -111,6 +100,21 @@ async def test_what_there_is_nothing_to_do_for_is_a_200_with_json(
 ) -> None:
     said = await ask(painter, "POST", f"/sdapi/v1/{path}")
     assert (said.status, said.json()) == (200, expected)
+
+
+@pytest.mark.parametrize(
+    ("path", "missing"),
+    [("extra-single-image", "upscaler"), ("extra-batch-images", "upscaler"), ("interrogate", "model")],
+)
+async def test_what_takes_a_model_is_refused_in_a1111s_shape(painter: DemoPainter, path: str, missing: str) -> None:
+    said = await ask(painter, "POST", f"/sdapi/v1/{path}", {"image": "x", "model": "clip"})
+    told = said.json()
+    assert (said.status, set(told)) == (500, {"error", "detail", "body", "errors"})
+    assert f"demo painter has no {missing}" in told["detail"]
+
+
+async def test_there_is_no_upscaler_to_choose(painter: DemoPainter) -> None:
+    assert [item["name"] for item in (await ask(painter, "GET", "/sdapi/v1/upscalers")).json()] == ["None"]
 
 
 @pytest.mark.parametrize("target", ["/sdapi/v1/samplers/", "/sdapi/v1/samplers?x=1", "/sdapi/v1/sam%70lers"])
