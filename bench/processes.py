@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -71,9 +72,14 @@ def fake_a1111(name: str, bodies: list[Path]) -> Program:
     return Program(name, (sys.executable, str(HERE / "upstream.py"), "PORT", *map(str, bodies)))
 
 
+def find(name: str) -> str | None:
+    """The program of this name; nginx is not on everybody's PATH."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
 def nginx(name: str, upstream: int, folder: Path) -> Program | None:
     """nginx straight through, with connections to the upstream kept; None where it is not installed."""
-    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    program = find("nginx")
     if program is None:
         return None
     temporary = " ".join(f"{kind}_temp_path {folder};" for kind in ("client_body", "fastcgi", "uwsgi", "scgi"))
@@ -86,6 +92,12 @@ def nginx(name: str, upstream: int, folder: Path) -> Program | None:
     # The shell puts the port into the file and then becomes nginx, so that its id stays nginx's.
     start = f'printf "%s" "$1" > "$2" && exec "$3" -p "{folder}" -c "$2"'
     return Program(name, ("sh", "-c", start, "sh", site, str(folder / "nginx.conf"), program))
+
+
+def stop_when_told() -> None:
+    """Let a signal end the run by an exception, so that on the way out every program is ended."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit("Stopped."))
 
 
 @contextmanager

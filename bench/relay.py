@@ -20,10 +20,7 @@ import argparse
 import http.client
 import json
 import os
-import shutil
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,11 +28,11 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from pathlib import Path
 
-from processes import HEALTH, HERE, PATIENCE, Program, Request, Running, nginx, proxy, running
+from processes import HEALTH, HERE, PATIENCE, Program, Request, Running, find, nginx, proxy, running, stop_when_told
 from tables import middle, print_table, ratio, tell_machine
+from wrk import Load, load
 
 DIRECT = "directly"
 PLAIN = "nginx"
@@ -55,17 +52,6 @@ SIP = 50_000  # bytes; eighty of them are the 4 MB that the slow client reads
 SIPS = 80
 PAUSE = 0.05  # seconds between two of them: time enough to take all 200 MB from the upstream
 
-
-@dataclass(frozen=True)
-class Load:
-    """What wrk saw: requests a second, and milliseconds; `work` is processor time a request, in milliseconds."""
-
-    rate: float
-    p50: float
-    p99: float
-    work: float
-
-
 Loads = dict[tuple[str, int, str], list[Load]]
 
 
@@ -78,18 +64,13 @@ def main() -> None:
     missing = [name for name in ("nginx", "wrk") if find(name) is None]
     if missing:
         sys.exit(f"Not installed: {' and '.join(missing)}. Do: apt install {' '.join(missing)}")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: sys.exit("Stopped."))  # on the way out every program is ended
+    stop_when_told()
     tell_machine()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         upstream = stack.enter_context(running(answering(folder / "upstream"), PING))
         measure_speed(upstream, folder, given)
         measure_memory(upstream, folder)
-
-
-def find(name: str) -> str | None:
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
 def serving(name: str, folder: Path, server: str) -> Program:
@@ -152,7 +133,7 @@ def measure_speed(upstream: Running, folder: Path, given: argparse.Namespace) ->
             for path in TITLES:
                 for at_a_time in given.at_a_time:
                     for service in services:
-                        taken = load(service, path, ["-c", str(at_a_time), "-s", str(script)], given.seconds)
+                        taken = load(service, path, script, at_a_time, given.seconds)
                         loads[path, at_a_time, service.name].append(taken)
     columns = ["requests/s", "% of nginx", "% of nginx, tuned", "p50 ms", "p99 ms", "adds ms", "processor ms"]
     title = f"An answer passed on (median of {given.rounds} rounds of {given.seconds} s)"
@@ -167,19 +148,6 @@ def compare_answers(services: Sequence[Running]) -> None:
             found, what = fetch(service.port, path)
             if (found, what) != (status, body):
                 sys.exit(f"{service.name}: {found} and {len(what)} bytes for {path}, not {status} and {len(body)}")
-
-
-def load(service: Running, path: str, options: list[str], seconds: int) -> Load:
-    """Ask with wrk. Anything but a 200 ends the run."""
-    command = ["wrk", "-t1", f"-d{seconds}s", "--timeout", "30s", *options]
-    before = service.processor_seconds()
-    url = f"http://127.0.0.1:{service.port}{path}"
-    done = subprocess.run([*command, url], check=True, capture_output=True, text=True, timeout=seconds + 60)
-    told = json.loads(done.stdout.strip().splitlines()[-1])
-    if told["refused"] or told["broken"] or not told["requests"]:
-        sys.exit(f"{service.name}, {path}: not every answer was a whole 200: {told}")
-    work = (service.processor_seconds() - before) * 1000 / told["requests"]
-    return Load(told["requests"] / told["seconds"], told["p50"], told["p99"], work)
 
 
 def row(loads: Loads, path: str, at_a_time: int, name: str) -> list[str]:

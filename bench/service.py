@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
 from photographs import answer, photographs
-from processes import HEALTH, HERE, Running, ask, fake_a1111, nginx, plan, proxy, running
+from processes import HEALTH, HERE, Running, ask, fake_a1111, nginx, plan, proxy, running, stop_when_told
 from tables import middle, print_table, ratio, tell_machine
+from wrk import Load, load
 
 BARE = "the upstream, asked directly"
 PLAN = "the plan as written"
 SLOW = "ours without kornia-rs"
 OURS = "ours"
 STRAIGHT = "nginx straight through"
-
-
-@dataclass(frozen=True)
-class Load:
-    """What wrk saw: requests a second, and milliseconds; `work` is processor time a request, in milliseconds."""
-
-    rate: float
-    p50: float
-    p99: float
-    work: float
+TXT2IMG = "/sdapi/v1/txt2img"
 
 
 def main() -> None:
@@ -52,8 +40,7 @@ def main() -> None:
         sys.exit("The plan's service needs httpx: pip install -r bench/requirements.txt")
     if find_spec("kornia_rs") is None:
         print("kornia-rs is not installed, so both of ours are without it: pip install kornia-rs")
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: sys.exit("Stopped."))  # on the way out every program is ended
+    stop_when_told()
     tell_machine()
     with tempfile.TemporaryDirectory() as folder:
         for side in given.sizes:
@@ -82,11 +69,12 @@ def compare(stack: ExitStack, folder: Path, side: int, given: argparse.Namespace
         nginx(STRAIGHT, upstream.port, folder),
     ]
     services = [stack.enter_context(running(program)) for program in programs if program] + [upstream]
+    script = HERE / "post.lua"
     loads: dict[tuple[str, int], list[Load]] = defaultdict(list)
     for _ in range(given.rounds):
         for at_a_time in given.at_a_time:
             for service in services:
-                loads[service.name, at_a_time].append(load(service, at_a_time, given.seconds))
+                loads[service.name, at_a_time].append(load(service, TXT2IMG, script, at_a_time, given.seconds))
     for at_a_time in given.at_a_time:
         of = {service.name: loads[service.name, at_a_time] for service in services}
         title = f"{side}x{side}, {at_a_time} at a time ({given.rounds} rounds of {given.seconds} s)"
@@ -97,19 +85,6 @@ def compare(stack: ExitStack, folder: Path, side: int, given: argparse.Namespace
                 tell_added(name, of[name], of[BARE])
     if len(services) < len(programs) + 1:
         print(f"{STRAIGHT}: not installed")
-
-
-def load(service: Running, at_a_time: int, seconds: int) -> Load:
-    """Ask with wrk. Anything but a 200 ends the run: its figures would be of something else."""
-    command = ["wrk", "-t1", f"-c{at_a_time}", f"-d{seconds}s", "--timeout", "30s", "-s", str(HERE / "post.lua")]
-    url = f"http://127.0.0.1:{service.port}/sdapi/v1/txt2img"
-    before = service.processor_seconds()
-    done = subprocess.run([*command, url], check=True, capture_output=True, text=True, timeout=seconds + 60)
-    told = json.loads(done.stdout.strip().splitlines()[-1])
-    if told["refused"] or told["broken"] or not told["requests"]:
-        sys.exit(f"{service.name}, {at_a_time} at a time: not every answer was a 200: {told}")
-    work = (service.processor_seconds() - before) * 1000 / told["requests"]
-    return Load(told["requests"] / told["seconds"], told["p50"], told["p99"], work)
 
 
 def row(name: str, taken: list[Load], of_plan: list[Load]) -> list[str]:

@@ -110,7 +110,7 @@ async def test_check_56_it_ends_up_with_what_the_web_ui_gave(
     ]
 
 
-async def test_check_3_head_of_the_base_url(base: str) -> None:
+async def test_check_03_head_of_the_base_url(base: str) -> None:
     """requests asks for /original, without a slash at the end, and follows no redirect of a HEAD."""
     got = await Client(base, REQUESTS).ask("HEAD", "")
     assert got.status == 200
@@ -126,7 +126,7 @@ async def test_check_44_it_learns_that_a_key_is_wanted(upstream: ScriptedA1111) 
         assert len(await bot.dream("m")) == 2
 
 
-async def test_check_2_it_learns_that_there_is_no_api(base: str, web_ui: ScriptedA1111) -> None:
+async def test_check_02_it_learns_that_there_is_no_api(base: str, web_ui: ScriptedA1111) -> None:
     web_ui.standing = said({"detail": "Not Found"}, 404)
     assert await Aiyabot(base).start_check() == (False, False)
 

@@ -71,7 +71,7 @@ def asked_for(web_ui: ScriptedA1111) -> list[tuple[str, str, bytes]]:
     return [entry for entry in asked if not entry[1].endswith("/progress?skipCurrentImage=false")]
 
 
-def test_every_version_is_exact_and_no_lock_names_a_registry() -> None:
+def test_every_version_is_exact_and_there_is_no_lock() -> None:
     assert [version for version in PINS.values() if not re.fullmatch(r"\d+\.\d+\.\d+", version)] == []
     assert not list(FOLDER.glob("*lock*"))
 

@@ -30,13 +30,9 @@ async def open_to_page(_upstream: ScriptedA1111) -> AsyncIterator[Service]:
 
 
 @pytest.fixture
-def through(open_to_page: Service) -> str:
+def plain_api(open_to_page: Service) -> str:
+    """The base URL of the plain A1111 API of a service that lets the page in."""
     return f"{open_to_page.url}/original"
-
-
-@pytest.fixture(params=["direct", "through"])
-def base(request: pytest.FixtureRequest, web_ui: ScriptedA1111, through: str) -> str:
-    return web_ui.url if request.param == "direct" else through
 
 
 class Plugin:
@@ -170,12 +166,12 @@ async def test_check_56_a_session(base: str, web_ui: ScriptedA1111) -> None:
 
 
 async def test_check_56_it_ends_up_with_what_the_web_ui_gave(
-    web_ui: ScriptedA1111, through: str, fresh_web_ui: Any
+    web_ui: ScriptedA1111, plain_api: str, fresh_web_ui: Any
 ) -> None:
     direct = await session(web_ui.url, web_ui, strict=False)
     asked = [(seen.method, seen.target, seen.body) for seen in web_ui.seen]
     fresh_web_ui()
-    assert await session(through, web_ui, strict=True) == direct
+    assert await session(plain_api, web_ui, strict=True) == direct
     assert [(seen.method, seen.target, seen.body) for seen in web_ui.seen] == asked
 
 
@@ -185,9 +181,9 @@ async def test_check_24_the_grid_before_the_pictures_is_dropped(base: str, web_u
     assert [Image.open(io.BytesIO(picture)).size for picture in drawn] == [(64, 48)] * 4
 
 
-async def test_check_47_other_pages_are_kept_out(web_ui: ScriptedA1111, through: str) -> None:
+async def test_check_47_other_pages_are_kept_out(web_ui: ScriptedA1111, plain_api: str) -> None:
     for origin in ("http://localhost:3001", "https://localhost:3000", "http://evil.example", "null"):
-        stranger = Plugin(through, strict=True, origin=origin)
+        stranger = Plugin(plain_api, strict=True, origin=origin)
         with pytest.raises(TypeError, match="Failed to fetch"):
             await stranger.get_models()
         preflight = await stranger.browser.ask("OPTIONS", "/sdapi/v1/txt2img", asked_method="POST")
@@ -195,8 +191,8 @@ async def test_check_47_other_pages_are_kept_out(web_ui: ScriptedA1111, through:
     assert [seen for seen in web_ui.seen if seen.method == "OPTIONS"] == []
 
 
-async def test_check_47_the_page_reads_errors_too(web_ui: ScriptedA1111, through: str) -> None:
-    plugin = Plugin(through, strict=True)
+async def test_check_47_the_page_reads_errors_too(web_ui: ScriptedA1111, plain_api: str) -> None:
+    plugin = Plugin(plain_api, strict=True)
     missing = await plugin.fetch("/sdapi/v1/nothing-here", typed=False)
     assert (missing.status, missing.json()) == (404, {"detail": "Not Found"})
     wrong = await plugin.fetch("/sdapi/v1/txt2img", "POST", {"steps": "many"})
@@ -214,13 +210,13 @@ async def test_check_47_a_browser_asks_before_without_a_key_and_the_page_reads_t
     assert web_ui.seen == []
 
 
-async def test_check_47_without_the_setting_no_page_is_let_in(web_ui: ScriptedA1111, plain_api: str) -> None:
+async def test_check_47_without_the_setting_no_page_is_let_in(web_ui: ScriptedA1111, service: Service) -> None:
     with pytest.raises(TypeError, match="Failed to fetch"):
-        await Plugin(plain_api, strict=True).get_models()
+        await Plugin(f"{service.url}/original", strict=True).get_models()
 
 
-async def test_without_the_setting_the_history_is_not_relayed(web_ui: ScriptedA1111, plain_api: str) -> None:
+async def test_without_the_setting_the_history_is_not_relayed(web_ui: ScriptedA1111, service: Service) -> None:
     with_history(web_ui)
-    answer = await Plugin(plain_api, strict=False).fetch(HISTORY, "POST", {"limit": 1})
+    answer = await Plugin(f"{service.url}/original", strict=False).fetch(HISTORY, "POST", {"limit": 1})
     assert answer.status == 404
     assert [seen for seen in web_ui.seen if seen.target == HISTORY] == []

@@ -200,7 +200,7 @@ async def test_check_46_flags_come_without_passwords(web_ui: ScriptedA1111, plai
     }
 
 
-async def test_check_3_an_extension_is_asked_at_the_root(service: Service, web_ui: ScriptedA1111) -> None:
+async def test_check_03_an_extension_is_asked_at_the_root(service: Service, web_ui: ScriptedA1111) -> None:
     """Such calls go to the host of the base URL, whatever path it has."""
 
     def work(api: WebUIApi) -> tuple[int, list[str]]:

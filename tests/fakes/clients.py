@@ -1,15 +1,19 @@
-"""Clients that show what is really on the wire: one that speaks bytes, and MicroPython's requests, old and new."""
+"""Clients that show what is really on the wire: some that speak bytes, and MicroPython's requests, old and new."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import h11
+
 PATIENCE = 10  # seconds; reached only by a service that hangs
+LITTLE = 2**18  # bytes that a socket is told to hold
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,61 @@ async def open_raw_client(port: int) -> AsyncIterator[RawClient]:
         yield RawClient(reader, writer)
     finally:
         writer.close()
+
+
+class SlowClient(RawClient):
+    """A client that can leave bytes unread and unsent."""
+
+    async def hear_exactly(self, count: int) -> bytes:
+        return await asyncio.wait_for(self._reader.readexactly(count), PATIENCE)
+
+    def pour(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    def unsent(self) -> int:
+        return self._writer.transport.get_write_buffer_size()
+
+
+@asynccontextmanager
+async def open_slow_client(port: int) -> AsyncIterator[SlowClient]:
+    """A client whose socket holds little."""
+    sock = socket.socket()
+    hold_little(sock)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=LITTLE)
+    try:
+        yield SlowClient(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+def hold_little(sock: socket.socket) -> None:
+    """So that what is held back shows soon."""
+    for size in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        sock.setsockopt(socket.SOL_SOCKET, size, LITTLE)
+
+
+def understand(data: bytes, method: str = "GET") -> Heard:
+    """The one answer in `data`, after which the connection was closed.
+
+    Raises h11.RemoteProtocolError where a client would see that it is incomplete, or no HTTP.
+    """
+    connection = h11.Connection(h11.CLIENT)
+    connection.send(h11.Request(method=method, target="/", headers=[("Host", "a")]))
+    connection.send(h11.EndOfMessage())
+    connection.receive_data(data)
+    connection.receive_data(b"")
+    event, body = connection.next_event(), b""
+    while isinstance(event, h11.InformationalResponse):
+        event = connection.next_event()
+    assert isinstance(event, h11.Response)
+    while isinstance(piece := connection.next_event(), h11.Data):
+        body += piece.data
+    assert isinstance(piece, h11.EndOfMessage)
+    assert not connection.trailing_data[0]
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers.raw_items())
+    return Heard(f"HTTP/{event.http_version.decode()}", event.status_code, headers, body)
 
 
 def post(path: str, body: bytes, *headers: str, version: str = "1.1") -> bytes:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import aiohttp
@@ -13,7 +14,7 @@ import h11
 import pytest
 
 from fakes.a1111 import Reply, ScriptedA1111
-from fakes.byhand import understand
+from fakes.clients import understand
 from fakes.failures import CUT_OFF, NO_HTTP, SLOW, closed_port, full_backlog
 from service import Said, Service, open_service
 
@@ -65,16 +66,15 @@ async def hear(service: Service, path: str, version: str = "1.1") -> bytes:
         return await client.hear_rest()
 
 
-@pytest.mark.parametrize("base", BASES)
 @pytest.mark.parametrize("failure", [name for name in CUT_OFF if name not in [*AFTER_THE_STATUS, "hangs up in a gzip"]])
 async def test_check_40_cut_off_before_the_status(
-    service: Service, upstream: ScriptedA1111, no_traceback: None, failure: str, base: str
+    service: Service, upstream: ScriptedA1111, no_traceback: None, failure: str
 ) -> None:
-    for method, body in (("GET", None), ("POST", b"{}"), ("POST", b"x" * 3_000_000)):
+    for (method, body), base in product((("GET", None), ("POST", b"{}"), ("POST", b"x" * 3_000_000)), BASES):
         upstream.script = [CUT_OFF[failure]]
         document = assert_ours(await service.ask(method, base + PATH, body), 502, upstream)
-        assert document["error"] == UNAVAILABLE
-    assert len(upstream.seen) == 3
+        assert document["error"] == UNAVAILABLE, f"{method} {base}"
+    assert len(upstream.seen) == 9
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "POST", "PATCH", "BREW"])
@@ -120,14 +120,12 @@ async def test_an_old_client_sees_the_cut_by_the_length(
     assert b"Content-Length: 1000\r\n" in heard
 
 
-@pytest.mark.parametrize("base", BASES)
 @pytest.mark.parametrize("failure", [name for name in NO_HTTP if name not in [*NOT_LOOKED_INTO, "has bad chunks"]])
-async def test_check_40_no_http(
-    service: Service, upstream: ScriptedA1111, no_traceback: None, failure: str, base: str
-) -> None:
-    upstream.script = [NO_HTTP[failure]]
-    assert assert_ours(await service.ask("GET", base + PATH), 502, upstream)["error"] == UNAVAILABLE
-    assert len(upstream.seen) == 1
+async def test_check_40_no_http(service: Service, upstream: ScriptedA1111, no_traceback: None, failure: str) -> None:
+    for count, base in enumerate(BASES, 1):
+        upstream.script = [NO_HTTP[failure]]
+        assert assert_ours(await service.ask("GET", base + PATH), 502, upstream)["error"] == UNAVAILABLE, base
+        assert len(upstream.seen) == count, base
 
 
 async def test_bad_chunks_are_no_whole_answer(service: Service, upstream: ScriptedA1111, no_traceback: None) -> None:
@@ -195,15 +193,16 @@ async def test_odd_heads_pass(service: Service, upstream: ScriptedA1111, no_trac
     assert got.body == body
 
 
-@pytest.mark.parametrize("base", BASES)
 async def test_check_40_too_slow_before_the_status(
-    impatient: Service, upstream: ScriptedA1111, no_traceback: None, base: str
+    impatient: Service, upstream: ScriptedA1111, no_traceback: None
 ) -> None:
-    for method, body in (("GET", None), ("POST", b"{}")):
-        upstream.script = [SLOW["says nothing"]()]
-        document = assert_ours(await impatient.ask(method, base + PATH, body), 504, upstream)
-        assert document["error"] == "The upstream A1111 service did not answer in time"
-    assert len(upstream.seen) == 2
+    upstream.standing = SLOW["says nothing"]()
+    cases = [(method, base, body) for method, body in (("GET", None), ("POST", b"{}")) for base in BASES]
+    answers = await asyncio.gather(*(impatient.ask(method, base + PATH, body) for method, base, body in cases))
+    for (method, base, _), got in zip(cases, answers, strict=True):
+        document = assert_ours(got, 504, upstream)
+        assert document["error"] == "The upstream A1111 service did not answer in time", f"{method} {base}"
+    assert len(upstream.seen) == len(cases)
 
 
 @pytest.mark.parametrize("failure", [name for name in SLOW if name != "says nothing"])

@@ -9,8 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fakes.a1111 import Reply, ScriptedA1111
-from fakes.byhand import understand
-from fakes.clients import Heard
+from fakes.clients import Heard, understand
 from service import Service, open_service
 
 PATH = "/sdapi/v1/options"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 
-from fakes.byhand import ByHand, SlowClient, open_by_hand, open_slow_client, understand
-from fakes.clients import PATIENCE
+from fakes.byhand import ByHand, Exchange, open_by_hand
+from fakes.clients import PATIENCE, SlowClient, open_slow_client, understand
 from service import Service, open_service
 
 LARGE = 50_000_000
@@ -41,6 +42,19 @@ def by_hand(_by_hand: tuple[ByHand, Service]) -> ByHand:
 def streaming(_by_hand: tuple[ByHand, Service]) -> Service:
     """The service before `by_hand`, with a MAX_BODY_MB of 100."""
     return _by_hand[1]
+
+
+@asynccontextmanager
+async def half_an_upload(
+    streaming: Service, by_hand: ByHand, framing: str
+) -> AsyncIterator[tuple[SlowClient, Exchange]]:
+    """A client that has sent the head and the first half of its body, and the upstream, which has read them."""
+    header, first, _ = FRAMINGS[framing]
+    async with open_slow_client(streaming.port) as client:
+        await client.send(POST % header + first)
+        exchange = await by_hand.next()
+        assert await exchange.read(len(first)) == first
+        yield client, exchange
 
 
 async def hear_head(client: SlowClient) -> list[bytes]:
@@ -87,12 +101,9 @@ async def test_the_first_bytes_come_down_before_the_last_are_sent(
 async def test_the_first_bytes_go_up_before_the_last_are_sent(
     streaming: Service, by_hand: ByHand, framing: str
 ) -> None:
-    header, first, second = FRAMINGS[framing]
-    async with open_slow_client(streaming.port) as client:
-        await client.send(POST % header + first)
-        exchange = await by_hand.next()
+    header, _, second = FRAMINGS[framing]
+    async with half_an_upload(streaming, by_hand, framing) as (client, exchange):
         assert header.lower() in exchange.head.lower()
-        assert await exchange.read(len(first)) == first
         await client.send(second)
         expected = second if framing == "length" else b"4\r\nefgh\r\n0\r\n\r\n"
         assert await exchange.read(len(expected)) == expected
@@ -182,11 +193,7 @@ async def test_when_a_client_leaves_the_upstream_is_let_go(streaming: Service, b
 
 @pytest.mark.parametrize("framing", FRAMINGS)
 async def test_a_client_that_leaves_in_its_upload(streaming: Service, by_hand: ByHand, framing: str) -> None:
-    header, first, _ = FRAMINGS[framing]
-    async with open_slow_client(streaming.port) as client:
-        await client.send(POST % header + first)
-        exchange = await by_hand.next()
-        assert await exchange.read(len(first)) == first
+    async with half_an_upload(streaming, by_hand, framing) as (client, exchange):
         client.leave()
         assert b"0\r\n" not in await exchange.hear_rest()
         exchange.close()
@@ -196,11 +203,7 @@ async def test_a_client_that_leaves_in_its_upload(streaming: Service, by_hand: B
 async def test_a_client_that_leaves_in_the_answer_to_half_its_upload(
     streaming: Service, by_hand: ByHand, framing: str
 ) -> None:
-    header, first, _ = FRAMINGS[framing]
-    async with open_slow_client(streaming.port) as client:
-        await client.send(POST % header + first)
-        exchange = await by_hand.next()
-        assert await exchange.read(len(first)) == first
+    async with half_an_upload(streaming, by_hand, framing) as (client, exchange):
         await exchange.write(OK % (LENGTH % LARGE) + b"m")
         await hear_head(client)
         client.leave()
@@ -232,15 +235,11 @@ async def test_an_upstream_that_never_reads_an_upload_is_too_slow(by_hand: ByHan
         exchange.close()
 
 
-@pytest.mark.parametrize("framing", ["length", "chunks"])
+@pytest.mark.parametrize("framing", FRAMINGS)
 async def test_an_upstream_that_answers_before_the_body_is_whole(
     streaming: Service, by_hand: ByHand, framing: str
 ) -> None:
-    header, first, _ = FRAMINGS[framing]
-    async with open_slow_client(streaming.port) as client:
-        await client.send(POST % header + first)
-        exchange = await by_hand.next()
-        assert await exchange.read(len(first)) == first
+    async with half_an_upload(streaming, by_hand, framing) as (client, exchange):
         await exchange.write(b"HTTP/1.1 413 No\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbig!")
         heard = await client.hear()
         assert (heard.status, heard.body) == (413, b"big!")

@@ -13,7 +13,7 @@ import aiohttp
 import yarl
 
 from pico_a1111_proxy.answers import Answer
-from pico_a1111_proxy.errors import UpstreamError, UpstreamTimeout
+from pico_a1111_proxy.errors import BadRequest, UpstreamError, UpstreamTimeout
 from pico_a1111_proxy.jobs import Generation, Job, Progress, decode_base64, read_json
 from pico_a1111_proxy.proxy import Condition, Finding, RelayAnswer, RelayRequest
 from pico_a1111_proxy.upstreams import wire
@@ -137,7 +137,10 @@ class A1111:
 
     def _url(self, target: str) -> yarl.URL:
         # Already encoded: path and query go up as the client wrote them.
-        return yarl.URL(self._base_url + target, encoded=True)
+        url = yarl.URL(self._base_url + target, encoded=True)
+        if url.raw_authority != yarl.URL(self._base_url, encoded=True).raw_authority:
+            raise BadRequest("The path would lead to another server")
+        return url
 
 
 @asynccontextmanager

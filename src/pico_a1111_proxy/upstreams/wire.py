@@ -165,7 +165,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         refused = isinstance(error.os_error, ConnectionRefusedError)
         return "It refuses connections: is it running?" if refused else "It can't be reached"
-    if isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError)):
+    if isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, OSError)):
         return "It hung up before the answer was complete"
     return NO_HTTP
 

@@ -20,7 +20,7 @@ LONGEST_SHOWN = 200  # characters of a text in the debug log
 DEEPEST_SHOWN = 20  # levels of a JSON value there
 KEPT_BYTES = 2**20  # of a body, for the debug log
 # A Referer may hold a key in its query, and A1111's flag ngrok a token.
-_SECRET_WORDS = ("auth", "key", "cookie", "passw", "token", "secret", "referer", "ngrok")
+_SECRET_WORDS = ("auth", "key", "cookie", "passw", "pwd", "cred", "token", "secret", "referer", "ngrok")
 _LOGIN = re.compile(r"//[^/@\s]*@")
 
 

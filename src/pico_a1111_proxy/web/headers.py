@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from pico_a1111_proxy.answers import Headers, end_to_end
@@ -14,6 +15,10 @@ _FAMILY_OF_FORWARDED = "x-forwarded-"
 # Ours to say, and so is which pages may read the answer.
 _NOT_DOWNWARDS = frozenset({"date", "server"})
 _FAMILY_OF_CORS = "access-control-"
+
+
+# They belong into no header, and our own HTTP library refuses to write some of them.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def upwards(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -39,7 +44,7 @@ def downwards(headers: Headers, base: str = "") -> list[tuple[bytes, bytes]]:
     raw = []
     for name, value in headers:
         low = name.lower()
-        if low in _NOT_DOWNWARDS or low.startswith(_FAMILY_OF_CORS):
+        if low in _NOT_DOWNWARDS or low.startswith(_FAMILY_OF_CORS) or _CONTROL.search(value):
             continue
         led = base + value if low == "location" and value.startswith("/") else value
         raw.append((low.encode("latin-1"), led.encode("utf-8", "surrogateescape")))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -17,10 +15,10 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from pico_a1111_proxy.errors import UpstreamError
-from pico_a1111_proxy.jobs import Route
 from pico_a1111_proxy.proxy import RelayAnswer, RelayRequest
 from pico_a1111_proxy.web.addresses import refuse_addresses
-from pico_a1111_proxy.web.bases import ORIGINAL, display_of, split_base
+from pico_a1111_proxy.web.asked import Asked
+from pico_a1111_proxy.web.bases import ORIGINAL, check_display
 from pico_a1111_proxy.web.flags import ask_in_plain, without_secrets
 from pico_a1111_proxy.web.headers import upwards
 from pico_a1111_proxy.web.leaving import unless_left
@@ -33,12 +31,6 @@ PREFIXES = ("/sdapi/", "/internal/", "/controlnet/")
 # What A1111's clients also ask of the base URL itself.
 BESIDE_THE_API = frozenset({"/", "/config", "/openapi.json"})
 
-_GENERATIONS: dict[str, Route] = {"/sdapi/v1/txt2img": "txt2img", "/sdapi/v1/img2img": "img2img"}
-# By the last segment of a path. A1111 fetches the addresses that it finds in the pictures sent to the first; the second
-# end the server: A1111's own, then SD.Next's.
-_TAKE_PICTURES = frozenset({"png-info", "extra-single-image", "extra-batch-images", "interrogate", "detect"})
-_CONTROL = frozenset({"server-kill", "server-restart", "server-stop", "restart", "shutdown"})
-_FLAGS = "cmd-flags"
 # They would show the credentials that go up, or ask for a tunnel.
 _REFUSED_METHODS = frozenset({"TRACE", "CONNECT"})
 
@@ -50,35 +42,6 @@ class RelayRules:
     on: bool
     prefixes: tuple[str, ...]
     server_control: bool
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A request's method, base URL, and what goes up: `target`, as it was written, whose `path` is checked decoded."""
-
-    method: str
-    base: str
-    path: str
-    target: str
-
-    @classmethod
-    def read(cls, scope: Scope) -> _Asked:
-        base, written = split_base(scope)
-        query = scope["query_string"].decode("latin-1")
-        target = f"{written}?{query}" if query else written
-        # Twice, as a second server on the way may read it; a good path has no percent sign left after once.
-        return cls(scope["method"], base, unquote(unquote(written)), target)
-
-    @property
-    def generation(self) -> Route | None:
-        """What it generates in words of its own, without one of ours."""
-        generates = self.method == "POST" and self.base == ORIGINAL
-        return _GENERATIONS.get(self.path.rstrip("/")) if generates else None
-
-    @property
-    def last_segment(self) -> str:
-        """The path's, without what servers cut off or overlook: parameters, a slash, capitals."""
-        return re.split("[;?#]", self.path.rstrip("/").rpartition("/")[2])[0].strip().lower()
 
 
 class Relay:
@@ -96,8 +59,8 @@ class Relay:
         if scope["type"] != "http":
             await WebSocketClose()(scope, receive, send)
             return
-        request, asked = Request(scope, receive), _Asked.read(scope)
-        display_of(asked.base, request.state.service.displays)
+        request, asked = Request(scope, receive), Asked.read(scope)
+        check_display(asked.display, request.state.service.displays)
         self._check(asked)
         if asked.generation:
             query = scope["query_string"].decode("latin-1")
@@ -106,11 +69,11 @@ class Relay:
         else:
             await self._pass(request, asked, Download(send, asked.base))
 
-    def _covers(self, asked: _Asked) -> bool:
+    def _covers(self, asked: Asked) -> bool:
         beside = asked.base == ORIGINAL and asked.path in BESIDE_THE_API
         return beside or asked.path in self._whole or asked.path.startswith(self._prefixes)
 
-    def _check(self, asked: _Asked) -> None:
+    def _check(self, asked: Asked) -> None:
         """Raise HTTPException for what does not go up."""
         if not self._covers(asked):
             raise HTTPException(404, "Not Found")
@@ -119,26 +82,24 @@ class Relay:
         # Methods are capitals. Written otherwise, one would pass the rules here and be understood further up.
         if asked.method in _REFUSED_METHODS or asked.method != asked.method.upper():
             raise HTTPException(501, "Not Implemented")
-        segments = asked.path.removesuffix("/").split("/")[1:]
-        if {".", "..", ""} & set(segments) or "#" in asked.target or "\\" in asked.path or not asked.path.isprintable():
-            raise HTTPException(400, "The path can be read in more than one way")
-        # koboldcpp looks at the end of path and query alone, and would draw for one that never stood in line.
-        ends = (asked.path.rstrip("/"), asked.target.rstrip("/"))
-        if asked.method == "POST" and not asked.generation and any(e.endswith(tuple(_GENERATIONS)) for e in ends):
+        if asked.is_ambiguous:
+            raise HTTPException(400, "The path is ambiguous: it holds //, a dot segment or an odd character")
+        if asked.generates_by_its_end:
             raise HTTPException(404, "Not Found")
-        if not self._rules.server_control and asked.last_segment in _CONTROL:
+        if not self._rules.server_control and asked.ends_the_server:
             raise HTTPException(403, "The web UI can't be stopped from here: RELAY_SERVER_CONTROL is not true")
 
-    async def _pass(self, request: Request, asked: _Asked, down: Download) -> None:
+    async def _pass(self, request: Request, asked: Asked, down: Download) -> None:
         up = Upload(request, self._requests.max_body)
         headers = up.frame(upwards(request.scope["headers"]))
-        blank = asked.last_segment == _FLAGS
+        blank = asked.wants_flags
         if blank:
             headers = ask_in_plain(headers)
         request_up = RelayRequest(asked.method, asked.target, headers, await self._body(up, asked))
+        proxy = request.state.service.proxy
+        place = proxy.gate.enter() if asked.generates_apart else nullcontext()
         try:
-            relayed = request.state.service.proxy.upstream.relay(request_up)
-            await unless_left(up.receive, _carry(relayed, down, blank))
+            await unless_left(up.receive, _carry(place, proxy.upstream.relay(request_up), down, blank))
         except (UpstreamError, ClientDisconnect) as error:
             if down.started:
                 # Left incomplete, the answer is no answer: the connection is closed, and the client can tell.
@@ -148,11 +109,11 @@ class Relay:
             else:
                 raise
 
-    async def _body(self, up: Upload, asked: _Asked) -> AsyncIterator[bytes] | None:
+    async def _body(self, up: Upload, asked: Asked) -> AsyncIterator[bytes] | None:
         """What goes up of the body: as it arrives, or whole where it has to be looked through. None is none."""
         if not up.there_is_one:
             return None
-        if asked.last_segment not in _TAKE_PICTURES or self._requests.image_urls:
+        if not asked.takes_pictures or self._requests.image_urls:
             return up.stream()
         body = await up.whole()
         refuse_addresses(body)
@@ -178,6 +139,11 @@ class Relayed(Response):
         await self._relay({**scope, "query_string": self._query}, receive, send_varied)
 
 
-async def _carry(relayed: AbstractAsyncContextManager[RelayAnswer], down: Download, blank: bool) -> None:
-    async with relayed as answer:
+async def _carry(
+    place: AbstractAsyncContextManager[None],
+    relayed: AbstractAsyncContextManager[RelayAnswer],
+    down: Download,
+    blank: bool,
+) -> None:
+    async with place, relayed as answer:
         await down.pass_on(await without_secrets(answer) if blank else answer)

@@ -73,9 +73,9 @@ class Download:
 
     async def pass_on(self, answer: RelayAnswer) -> None:
         """Send `answer` as it arrives."""
-        self.started = True
         headers = downwards(answer.headers, self._base)
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        self.started = True
         async for piece in answer.body:
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})

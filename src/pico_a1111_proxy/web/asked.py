@@ -1,0 +1,95 @@
+"""Asked: what a relayed request asks of the upstream, read as servers on the way up would read it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from starlette.types import Scope
+
+from pico_a1111_proxy.jobs import Route
+from pico_a1111_proxy.web.bases import ORIGINAL, split_base
+
+_GENERATIONS: dict[str, Route] = {"/sdapi/v1/txt2img": "txt2img", "/sdapi/v1/img2img": "img2img"}
+
+# The others by the last segment of their path.
+_TAKE_PICTURES = frozenset(
+    (
+        *("png-info", "extra-single-image", "extra-batch-images", "interrogate"),
+        *("detect", "txt2img", "img2img"),  # ControlNet's
+        *("preprocess", "control"),  # SD.Next's
+        "sam-predict",  # Segment Anything's
+    )
+)
+_END_THE_SERVER = frozenset({"server-kill", "server-restart", "server-stop", "restart", "shutdown"})  # and SD.Next's
+_FLAGS = "cmd-flags"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request's method and base URL, its `target` as it goes up, and the `path` of that without percent signs."""
+
+    method: str
+    base: str
+    path: str
+    target: str
+
+    @classmethod
+    def read(cls, scope: Scope) -> Asked:
+        """What an ASGI scope asks."""
+        base, written = split_base(scope["raw_path"].decode("latin-1"))
+        query = scope["query_string"].decode("latin-1")
+        target = f"{written}?{query}" if query else written
+        # Twice, as a second server on the way may read it; a good path has no percent sign left after once.
+        return cls(scope["method"], base, unquote(unquote(written)), target)
+
+    @property
+    def display(self) -> str | None:
+        """The display that the base URL names."""
+        _, _, name = self.base.partition("/displays/")
+        return unquote(name) or None
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether a server might read the target otherwise than it is read here; without its slash, as another host."""
+        segments = self.path.removesuffix("/").split("/")[1:]
+        odd = "#" in self.target or "\\" in self.path or not self.path.isprintable()
+        return odd or not self.target.startswith("/") or bool({".", "..", ""} & set(segments))
+
+    @property
+    def generation(self) -> Route | None:
+        """What it generates below `/original`, where no route of ours reads it."""
+        generates = self.method == "POST" and self.base == ORIGINAL
+        return _GENERATIONS.get(self.path.rstrip("/")) if generates else None
+
+    @property
+    def generates_apart(self) -> bool:
+        """Whether it generates at a route of ControlNet's own, as older versions do."""
+        return self.path.startswith("/controlnet/") and self._last_segment in _GENERATIONS.values()
+
+    @property
+    def generates_by_its_end(self) -> bool:
+        """Whether koboldcpp would generate, which looks at the end of path and query alone; it would pass the line."""
+        ends = (self.path.rstrip("/"), self.target.rstrip("/"))
+        return self.method == "POST" and not self.generation and any(e.endswith(tuple(_GENERATIONS)) for e in ends)
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether there are pictures in its body, and the upstream would fetch one that is an address."""
+        return self._last_segment in _TAKE_PICTURES
+
+    @property
+    def ends_the_server(self) -> bool:
+        """Whether it stops or restarts the web UI."""
+        return self._last_segment in _END_THE_SERVER
+
+    @property
+    def wants_flags(self) -> bool:
+        """Whether the answer is A1111's command line."""
+        return self._last_segment == _FLAGS
+
+    @property
+    def _last_segment(self) -> str:
+        """The path's, without what servers cut off or overlook: parameters, a slash, capitals."""
+        return re.split("[;?#]", self.path.rstrip("/").rpartition("/")[2])[0].strip().lower()
