@@ -87,7 +87,7 @@ def _check_keys(keys: SecretStr | None) -> SecretStr | None:
 def _check_prefixes(prefixes: str) -> str:
     for prefix in _split(prefixes):
         if not re.fullmatch(r"/[!-~]*", prefix) or re.search(r"//|/\.\.?(/|$)|[%?#\\]", prefix):
-            raise ValueError("lists paths that begin with a slash, as in /sam/, /StableStudio/")
+            raise ValueError("lists paths that begin with a slash, as in /sam, /StableStudio")
     return prefixes
 
 
@@ -158,7 +158,7 @@ class Settings(BaseSettings):
 
     relay: Annotated[Relay, Choice] = Field("on", description="pass on A1111's other routes")
     relay_prefixes: Annotated[str, AfterValidator(_check_prefixes)] = Field(
-        "", description="further paths to pass on, comma-separated, such as /sam/, /StableStudio/"
+        "", description="further paths to pass on, comma-separated, such as /sam, /StableStudio"
     )
     relay_server_control: bool = Field(False, description="let clients stop the web UI")
     allow_image_urls: bool = Field(False, description="let init_images be addresses")
