@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from typing import Any
 
@@ -110,4 +111,7 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 def run(settings: Settings, listener: socket.socket) -> None:
     """Serve on `listener` until a signal ends it."""
-    asyncio.run(make_server(settings).serve([listener]))
+    server = make_server(settings)
+    # All that has been loaded stays to the end: looking through it again and again would hold up every answer.
+    gc.freeze()
+    asyncio.run(server.serve([listener]))
