@@ -68,10 +68,7 @@ class Upstream(Protocol):
         ...
 
     def relay(self, request: RelayRequest) -> AbstractAsyncContextManager[RelayAnswer]:
-        """Pass on what is no generation; closed with its block. Raises UpstreamError, also from the body.
-
-        Only what changes nothing, GET and HEAD, may reach the upstream twice.
-        """
+        """Pass on what is no generation, once; closed with its block. Raises UpstreamError, also from the body."""
         ...
 
     async def progress(self) -> Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from fakes.a1111 import ScriptedA1111, said
-from fakes.pictures import b64, png
+from fakes.pictures import b64, encode, gradient, png
 from service import RAW, TXT2IMG, Service, open_service
 
 IMG2IMG = "/sdapi/v1/img2img"
@@ -39,6 +40,11 @@ BAD: dict[str, dict[str, Any]] = {
     "https": {"mask": "https://example.org/a.png"},
     "capitals": {"mask": "HTTP://example.org/a.png"},
     "another scheme": {"mask": "file:///etc/passwd"},
+    "a Windows share": {"mask": "\\\\10.0.0.1\\share\\a.png"},
+    "a share with slashes": {"mask": "//10.0.0.1/share/a.png"},
+    "a drive": {"mask": "C:\\a.png"},
+    "a file": {"alwayson_scripts": {"controlnet": {"args": [{"image": "/home/me/a.png"}]}}},
+    "a file nearby": {"mask": "../outputs/a.png"},
     "a space before it": {"mask": " \n\thttp://example.org/a.png"},
     "ControlNet": {"alwayson_scripts": {"controlnet": {"args": [{"input_image": INSIDE}]}}},
     "ControlNet, deeper": {
@@ -57,6 +63,7 @@ async def test_an_address_is_refused(service: Service, upstream: ScriptedA1111, 
         assert got.status == got.json()["code"] == 422
         assert "address" in got.json()["error"]
         assert INSIDE not in got.body.decode()
+        assert "10.0.0.1" not in got.body.decode()
     assert not upstream.seen
 
 
@@ -70,6 +77,8 @@ GOOD: dict[str, dict[str, Any]] = {
     "base64": {"init_images": [PICTURE], "mask": PICTURE},
     "a data address": {"init_images": ["data:image/png;base64," + PICTURE]},
     "an address of no picture": {"url": INSIDE, "prompt": "http://example.org", "override_settings": {"x": INSIDE}},
+    "a JPEG": {"init_images": [b64(encode(gradient(), "JPEG"))]},
+    "words": {"mask_mode": "Mask Only", "image_name": "a.png", "image_cfg_scale": "1.5"},
     "no texts": {"init_images": [None, 7, {}], "mask": None, "image_cfg_scale": 1.5, "include_init_images": True},
 }
 
@@ -81,12 +90,46 @@ async def test_anything_else_passes(service: Service, upstream: ScriptedA1111, n
     assert [json.loads(seen.body) for seen in upstream.seen] == [GOOD[name]] * 2
 
 
-@pytest.mark.parametrize("body", [b"{bad http://", b"", b'[["http://"', b'{"mask": "http://' + b"\xff"])
-async def test_what_is_no_json_is_for_the_upstream_to_refuse(
+@pytest.mark.parametrize("body", [b"{bad", b"", b'[["', b'{"mask": "abc' + b"\xff", b"prompt=a"])
+async def test_what_is_broken_is_for_the_upstream_to_refuse(
     service: Service, upstream: ScriptedA1111, body: bytes
 ) -> None:
     await service.ask("POST", f"/original{IMG2IMG}", body)
     assert upstream.seen[0].body == body
+
+
+# What some parser or other takes, and ours does not.
+LENIENT = [
+    b'{"mask": "http://10.0.0.1/a.png", }',
+    b'{"mask": "http://10.0.0.1/a.png"} // and so on',
+    b"{'mask': 'http://10.0.0.1/a.png'}",
+    b'{"mask": "http:\\/\\/10.0.0.1\\/a.png", x}',
+    b'{"mask": "http://10.0.0.1/\xff"}',
+    b'{"mask": "http://10.0.0.1/a\nb"}',
+]
+
+
+@pytest.mark.parametrize("body", LENIENT, ids=range(len(LENIENT)))
+async def test_but_not_where_it_may_hide_an_address(service: Service, upstream: ScriptedA1111, body: bytes) -> None:
+    for path in (f"/original{IMG2IMG}", "/sdapi/v1/png-info"):
+        got = await service.ask("POST", path, body)
+        assert (got.status, got.json()["code"]) == (422, 422)
+    assert not upstream.seen
+
+
+async def test_a_body_of_endless_parts_is_not_looked_through(service: Service, upstream: ScriptedA1111) -> None:
+    got = await service.ask("POST", f"/original{IMG2IMG}", b'{"x": [%b[1]]}' % (b"[1]," * 200_000))
+    assert (got.status, "parts" in got.json()["error"]) == (422, True)
+    assert not upstream.seen
+
+
+async def test_a_packed_body_is_not_looked_through(service: Service, upstream: ScriptedA1111) -> None:
+    packed = gzip.compress(json.dumps({"image": INSIDE}).encode())
+    got = await service.ask("POST", "/sdapi/v1/png-info", packed, content_encoding="gzip")
+    assert (got.status, got.json()["code"]) == (415, 415)
+    # Where nothing is fetched, it is the upstream's business.
+    got = await service.ask("POST", "/sdapi/v1/options", packed, content_encoding="gzip")
+    assert (got.status, upstream.seen[0].body, upstream.seen[0].header("content-encoding")) == (200, packed, "gzip")
 
 
 HIDDEN = {

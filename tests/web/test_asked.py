@@ -9,6 +9,7 @@ import pytest
 
 from fakes.a1111 import ScriptedA1111, answer, open_scripted_a1111, said
 from fakes.byhand import open_by_hand
+from fakes.clients import open_slow_client
 from fakes.pictures import GREEN, png
 from service import RAW, TXT2IMG, Service, open_service
 
@@ -67,6 +68,76 @@ async def test_what_controlnet_generates_stands_in_line_and_is_looked_through(
         assert (await service.frame()).status == 503
         held.set()
         assert ((await first).status, len(upstream.seen)) == (200, 1)
+
+
+@pytest.mark.parametrize("path", ["/sdapi/v1/control", "/sdapi/v1/TXT2IMG", "/sdapi/v1/txt2img;x", "/sdapi/x/img2img"])
+async def test_whatever_generates_under_another_name_stands_in_line(upstream: ScriptedA1111, path: str) -> None:
+    held = asyncio.Event()
+    upstream.standing = replace(answer(png()), gate=held)
+    async with open_service(a1111_base_url=upstream.url, max_workers=1, queue_size=0) as service:
+        first = asyncio.create_task(service.frame())
+        await upstream.wait_for(1)
+        for base in ("", "/original", "/displays/default"):
+            assert (await service.ask("POST", base + path, {})).status == 503
+        held.set()
+        assert ((await first).status, len(upstream.seen)) == (200, 1)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("/sdapi/v1/images/generations", "/sdapi/x?/v1/images/generations", "/internal/v1/images/generations/"),
+        *(
+            "/sdapi/api/v1/generate",
+            "/controlnet/api/extra/generate/stream",
+            "/sdapi/v1/options?x=/api/admin/reload_config",
+        ),
+    ],
+)
+async def test_what_koboldcpp_would_take_for_another_route_does_not_go_up(
+    service: Service, upstream: ScriptedA1111, target: str
+) -> None:
+    for base in ("", "/original", "/displays/default"):
+        assert (await service.ask("POST", base + target, {})).status == 404
+    assert not upstream.seen
+
+
+async def test_a_client_that_does_not_read_keeps_no_place(upstream: ScriptedA1111) -> None:
+    large = b"x" * 20_000_000
+    upstream.standing = said({"images": []})
+    upstream.script = [replace(said(None), body=large)]
+    narrow = open_service(a1111_base_url=upstream.url, max_workers=1, queue_size=0)
+    async with narrow as service, open_slow_client(service.port) as client:
+        client.pour(b"POST /controlnet/txt2img HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+        await upstream.wait_for(1)
+        for _ in range(500):
+            if not (await service.health())["queue"]["in_flight"]:
+                break
+        got = await service.ask("POST", "/controlnet/txt2img", {})
+        assert (got.status, got.body) == (200, upstream.standing.body)
+
+
+async def test_headers_that_name_another_route_or_client_stay_here(service: Service, upstream: ScriptedA1111) -> None:
+    told = [
+        "X-Original-URL: /x",
+        "X_Forwarded_For: 1.2.3.4",
+        "X-HTTP-Method-Override: POST",
+        "X-Odd: a\x01b",
+        "X-Kept: 1",
+    ]
+    async with service.connect() as client:
+        request = "\r\n".join(["GET /sdapi/v1/options HTTP/1.1", "Host: a", *told, "", ""])
+        assert (await client.ask(request.encode())).status == 200
+    names = {name.lower() for name, _ in upstream.seen[0].headers}
+    assert "x-kept" in names
+    assert not names & {"x-original-url", "x_forwarded_for", "x-http-method-override", "x-odd"}
+
+
+@pytest.mark.parametrize("value", ["\u20ac", "7\x01", "sieben \u00e9"])
+async def test_an_odd_retry_after_is_not_repeated(service: Service, upstream: ScriptedA1111, value: str) -> None:
+    upstream.standing = said({"detail": "busy"}, 503, ("Retry-After", value))
+    got = await service.frame()
+    assert (got.status, "Retry-After" in got.headers) == (502, False)
 
 
 @pytest.mark.parametrize("path", ["/sdapi/v1/preprocess", "/sdapi/v1/control", "/sam/sam-predict"])

@@ -207,3 +207,28 @@ async def test_flags_that_are_cut_off_are_a_502(service: Service, upstream: Scri
     got = await service.ask("GET", PATH)
     assert (got.status, got.json()["code"]) == (502, 502)
     assert SECRET.encode() not in got.body
+
+
+SYSINFO = {
+    "Commandline": ["launch.py", "--api", "--api-auth=me:hunter2", "--ngrok", "hunter2", "--gradio-auth", "a:hunter2"],
+    "Environment": {"COMMANDLINE_ARGS": '--listen --api-auth "me:hunter2" --gradio-auth me:hunter2'},
+    "Config": {"proxy": "http://me:hunter2@10.0.0.1/", "api_key_hint": "none", "keyedit": 0.1},
+}
+
+
+@pytest.mark.parametrize("base", ["", "/original"])
+@pytest.mark.parametrize("path", ["/internal/sysinfo", "/internal/sysinfo-download?attachment=false"])
+async def test_check_46_the_command_line_in_the_system_information_too(
+    service: Service, upstream: ScriptedA1111, base: str, path: str
+) -> None:
+    upstream.standing = said(SYSINFO)
+    got = await service.ask("GET", base + path)
+    told = got.json()
+    assert b"hunter2" not in got.body
+    assert got.headers["Content-Length"] == str(len(got.body))
+    assert [told["Commandline"][1], told["Commandline"][3]] == ["--api", "--ngrok"]
+    assert told["Config"] == {**SYSINFO["Config"], "proxy": "http://***@10.0.0.1/"}
+    upstream.standing = said(
+        {"Commandline": ["launch.py", "--api", "--gradio-auth-path", "/a"], "RAM": {"total": "8GB"}}
+    )
+    assert (await service.ask("GET", base + path)).body == upstream.standing.body

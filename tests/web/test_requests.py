@@ -187,11 +187,12 @@ async def test_check_13_a_body_that_is_no_json_object_is_a_422(
     assert not upstream.seen
 
 
-NOT_TOO_DEEP = [(body, headers) for body, headers in BAD_BODIES if len(body) < 100_000]
+# Those that could hide nothing from us.
+CLEAR_BODIES = [(body, headers) for body, headers in BAD_BODIES if len(body) < 100_000 and b"\0" not in body]
 
 
 @pytest.mark.parametrize("path", [f"{TXT2IMG}?answer=original", f"/original{TXT2IMG}"])
-@pytest.mark.parametrize(("body", "headers"), NOT_TOO_DEEP, ids=range(len(NOT_TOO_DEEP)))
+@pytest.mark.parametrize(("body", "headers"), CLEAR_BODIES, ids=range(len(CLEAR_BODIES)))
 async def test_check_13_what_the_original_says_of_it_is_the_upstreams_own(
     service: Service, upstream: ScriptedA1111, body: bytes, headers: dict[str, str], path: str
 ) -> None:

@@ -24,7 +24,6 @@ CHECK_SECONDS = 5.0
 CHECK_PATH = "/sdapi/v1/samplers"  # short on every server that has it, and outside A1111's line
 LARGEST_NUMBER = 1e15  # steps or seconds
 PROGRESS_PATH = "/sdapi/v1/progress"
-_SAFE_TO_REPEAT = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True)
@@ -40,19 +39,11 @@ class Credentials:
         return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
 
 
-@dataclass(frozen=True)
-class Sessions:
-    """Calls with a connection of their own, and calls on connections that are kept."""
-
-    fresh: aiohttp.ClientSession
-    kept: aiohttp.ClientSession
-
-
 class A1111:
     """A web UI at `base_url`, without its trailing slash. Made by `open_a1111`."""
 
-    def __init__(self, sessions: Sessions, base_url: str, credentials: Credentials | None) -> None:
-        self._sessions = sessions
+    def __init__(self, session: aiohttp.ClientSession, base_url: str, credentials: Credentials | None) -> None:
+        self._session = session
         self._base_url = base_url
         self._authorization = credentials.authorization if credentials else None
 
@@ -66,9 +57,7 @@ class A1111:
     @asynccontextmanager
     async def relay(self, request: RelayRequest) -> AsyncIterator[RelayAnswer]:
         """Pass it on with our credentials; its redirects lead back through the relay, or nowhere."""
-        again = request.method in _SAFE_TO_REPEAT and request.body is None
-        session = self._sessions.kept if again else self._sessions.fresh
-        async with stream(session, request, self._url(request.target), self._authorization) as answer:
+        async with stream(self._session, request, self._url(request.target), self._authorization) as answer:
             yield replace(answer, headers=without_address(answer.headers, self._base_url))
 
     async def progress(self) -> Progress:
@@ -132,7 +121,7 @@ class A1111:
         headers = dict(headers or {})
         if self._authorization:
             headers["Authorization"] = self._authorization
-        answer = await wire.call(self._sessions.fresh, method, self._url(path), body, headers)
+        answer = await wire.call(self._session, method, self._url(path), body, headers)
         return replace(answer, headers=without_address(answer.headers, self._base_url))
 
     def _url(self, target: str) -> yarl.URL:
@@ -146,8 +135,8 @@ class A1111:
 @asynccontextmanager
 async def open_a1111(base_url: str, credentials: Credentials | None, seconds: float) -> AsyncIterator[A1111]:
     """An A1111 whose calls may take `seconds` each."""
-    async with wire.open_session(seconds) as fresh, wire.open_session(seconds, keep_alive=True) as kept:
-        yield A1111(Sessions(fresh, kept), base_url, credentials)
+    async with wire.open_session(seconds) as session:
+        yield A1111(session, base_url, credentials)
 
 
 _NO_ANSWER = "{host}:{port} does not answer. Is the computer on, in this network, and its firewall open for that port?"

@@ -8,7 +8,6 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
 from importlib.metadata import version
 from typing import Any
 
@@ -44,16 +43,15 @@ _OF_OURS = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
 
 
 @asynccontextmanager
-async def open_session(total_seconds: float, keep_alive: bool = False) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session whose calls take `total_seconds` each at most, body included; a stream's waits take so long each.
+async def open_session(total_seconds: float) -> AsyncIterator[aiohttp.ClientSession]:
+    """The one session of the process; `total_seconds` bounds a whole call, body included, and each wait of a stream.
 
-    Without `keep_alive` every call gets a connection of its own. A kept one may be closed by the upstream at the
-    moment of writing, and nobody can tell then whether the generation has started: a second POST could draw the
-    picture twice. A new connection either is refused, and nothing was sent, or works. So `keep_alive` is for GET
-    and HEAD, which are sent again where a kept connection turns out to be closed.
+    Every call gets a connection of its own. A kept-alive one may be closed by the upstream at the
+    moment of writing, and nobody can tell then whether the generation has started: a second POST
+    could draw the picture twice. A new connection either is refused, and nothing was sent, or works.
     """
     timeout = aiohttp.ClientTimeout(total=total_seconds, sock_connect=min(CONNECT_SECONDS, total_seconds))
-    connector = aiohttp.TCPConnector(force_close=not keep_alive, limit=0)
+    connector = aiohttp.TCPConnector(force_close=True, limit=0)
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=timeout,
@@ -61,32 +59,15 @@ async def open_session(total_seconds: float, keep_alive: bool = False) -> AsyncI
         read_bufsize=2**20,
         max_field_size=LONGEST_HEADER,
         middlewares=(_once,),
-        trace_configs=[_tell_reuse()],
     ) as session:
         yield session
 
 
-# Whether this task's call is on a connection that was kept from an earlier one.
-_reused: ContextVar[bool] = ContextVar("reused", default=False)
-
-
-def _tell_reuse() -> aiohttp.TraceConfig:
-    async def tell(*_: object) -> None:
-        _reused.set(True)
-
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_reuseconn.append(tell)
-    return trace
-
-
 async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """An aiohttp middleware: without it, what is no POST is sent again whenever the upstream hangs up."""
-    _reused.set(False)
+    """An aiohttp middleware: without it, what is no POST is sent again when the upstream hangs up."""
     try:
         return await send(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        if _reused.get():
-            raise  # it was probably closed for being idle, and aiohttp sends the request again
         raise UpstreamUnavailable(UNAVAILABLE, explain(error)) from error
 
 

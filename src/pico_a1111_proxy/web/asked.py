@@ -11,6 +11,8 @@ from starlette.types import Scope
 from pico_a1111_proxy.jobs import Route
 from pico_a1111_proxy.web.bases import ORIGINAL, split_base
 
+PREFIXES = ("/sdapi/", "/internal/", "/controlnet/")
+
 _GENERATIONS: dict[str, Route] = {"/sdapi/v1/txt2img": "txt2img", "/sdapi/v1/img2img": "img2img"}
 
 # The others by the last segment of their path.
@@ -22,8 +24,10 @@ _TAKE_PICTURES = frozenset(
         "sam-predict",  # Segment Anything's
     )
 )
+_GENERATE = frozenset({"txt2img", "img2img", "control"})
 _END_THE_SERVER = frozenset({"server-kill", "server-restart", "server-stop", "restart", "shutdown"})  # and SD.Next's
 _FLAGS = "cmd-flags"
+_TELL_SECRETS = frozenset({_FLAGS, "sysinfo", "sysinfo-download"})
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,9 @@ class Asked:
     @property
     def is_ambiguous(self) -> bool:
         """Whether a server might read the target otherwise than it is read here; without its slash, as another host."""
-        segments = self.path.removesuffix("/").split("/")[1:]
-        odd = "#" in self.target or "\\" in self.path or not self.path.isprintable()
+        # Some servers cut the parameters off every segment.
+        segments = [segment.partition(";")[0] for segment in self.path.removesuffix("/").split("/")[1:]]
+        odd = "#" in self.target or "\\" in self.path or "%" in self.path or not self.path.isprintable()
         return odd or not self.target.startswith("/") or bool({".", "..", ""} & set(segments))
 
     @property
@@ -65,14 +70,16 @@ class Asked:
 
     @property
     def generates_apart(self) -> bool:
-        """Whether it generates at a route of ControlNet's own, as older versions do."""
-        return self.path.startswith("/controlnet/") and self._last_segment in _GENERATIONS.values()
+        """Whether it generates at another route than A1111's: one of SD.Next's, or of an older ControlNet's."""
+        return self.method == "POST" and self.path.startswith(PREFIXES) and self._last_segment in _GENERATE
 
     @property
-    def generates_by_its_end(self) -> bool:
-        """Whether koboldcpp would generate, which looks at the end of path and query alone; it would pass the line."""
+    def is_koboldcpps(self) -> bool:
+        """Whether koboldcpp, which looks at the end of path and query alone, would take it for another route."""
+        if self.method != "POST" or self.generation or not self.path.startswith(PREFIXES):
+            return False
         ends = (self.path.rstrip("/"), self.target.rstrip("/"))
-        return self.method == "POST" and not self.generation and any(e.endswith(tuple(_GENERATIONS)) for e in ends)
+        return any(end.endswith((*_GENERATIONS, "/images/generations")) or "/api/" in end for end in ends)
 
     @property
     def takes_pictures(self) -> bool:
@@ -86,8 +93,13 @@ class Asked:
 
     @property
     def wants_flags(self) -> bool:
-        """Whether the answer is A1111's command line."""
+        """Whether the answer is A1111's flags by name."""
         return self._last_segment == _FLAGS
+
+    @property
+    def tells_secrets(self) -> bool:
+        """Whether A1111's command line is in the answer."""
+        return self._last_segment in _TELL_SECRETS
 
     @property
     def _last_segment(self) -> str:

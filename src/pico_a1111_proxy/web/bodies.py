@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
 from json.decoder import JSONDecoder
 from typing import Any
 
@@ -13,7 +14,8 @@ from starlette.requests import Request
 from pico_a1111_proxy.errors import BadRequest, BodyTooLarge
 from pico_a1111_proxy.jobs import read_json
 
-_SPACE = " \t\n\r"
+_BETWEEN = re.compile(r"[ \t\n\r,]*")
+_COLON = re.compile(r"[ \t\n\r:]*")
 _OFF = frozenset({"false", "off", "no", "n", "f", "0", "none"})
 
 
@@ -89,11 +91,13 @@ def replace_values(body: bytes, choose: Callable[[str, Any], str | None]) -> byt
     """
     # Python's parser, and so A1111's, lets encoded surrogates pass.
     text = body.decode(json.detect_encoding(body), "surrogatepass")
-    for name, value, start, end in reversed(_members(text)):
+    parts, kept = [], 0
+    for name, value, start, end in _members(text):
         new = choose(name, value)
         if new is not None:
-            text = f"{text[:start]}{new}{text[end:]}"
-    return text.encode("utf-8", "surrogatepass")
+            parts += [text[kept:start], new]
+            kept = end
+    return "".join([*parts, text[kept:]]).encode("utf-8", "surrogatepass")
 
 
 def write_json(document: Any) -> bytes:
@@ -104,22 +108,20 @@ def write_json(document: Any) -> bytes:
         return json.dumps(document).encode()
 
 
-def _members(text: str) -> list[tuple[str, Any, int, int]]:
+def _members(text: str) -> Iterator[tuple[str, Any, int, int]]:
     """Name and value, and where the value begins and ends, of the outermost object of `text`, which is valid JSON."""
     decoder = JSONDecoder()
-    members: list[tuple[str, Any, int, int]] = []
     at = text.index("{") + 1
     while True:
-        at = _skip(text, at, _SPACE + ",")
+        at = _end(_BETWEEN, text, at)
         if text[at] == "}":
-            return members
+            return
         name, at = decoder.raw_decode(text, at)
-        start = _skip(text, at, _SPACE + ":")
+        start = _end(_COLON, text, at)
         value, at = decoder.raw_decode(text, start)
-        members.append((name, value, start, at))
+        yield name, value, start, at
 
 
-def _skip(text: str, at: int, characters: str) -> int:
-    while text[at] in characters:
-        at += 1
-    return at
+def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at

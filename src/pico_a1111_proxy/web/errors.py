@@ -54,8 +54,12 @@ def respond_to(error: errors.ProxyError) -> Response:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, errors.UpstreamError) and error.answer:
         # A busy server's own word on when to come back.
-        headers |= {name: value for name, value in error.answer.headers if name.lower() == "retry-after"}
+        headers |= {name: value for name, value in error.answer.headers if _is_retry_after(name, value)}
     return error_response(status_of(error), str(error), error.detail, headers)
+
+
+def _is_retry_after(name: str, value: str) -> bool:
+    return name.lower() == "retry-after" and value.isascii() and value.isprintable()
 
 
 def add_error_handlers(app: FastAPI) -> None:

@@ -1,7 +1,8 @@
-"""Flags: A1111 tells its command line to whoever asks, passwords included; here they are blanked."""
+"""Flags: A1111 tells its command line to whoever asks, passwords included; here those are blanked."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pico_a1111_proxy.answers import Headers
@@ -10,9 +11,13 @@ from pico_a1111_proxy.jobs import read_json
 from pico_a1111_proxy.proxy import RelayAnswer
 from pico_a1111_proxy.web.access import names_secret
 from pico_a1111_proxy.web.bodies import replace_values
-from pico_a1111_proxy.web.transfers import at_once
+from pico_a1111_proxy.web.transfers import at_once, gather
 
-LONGEST = 2**20  # bytes; A1111 has 10 kB of them
+LONGEST_FLAGS = 2**20  # bytes; A1111 has 10 kB of them
+LONGEST_SYSINFO = 2**23  # bytes; A1111 has some 100 kB of it
+# As they stand in one text, or in two of a list; and in an address.
+_ARGUMENT = re.compile(rb'(--(?:api-auth|gradio-auth|ngrok)(?:=|\s+|"\s*,\s*")(?:\\")?)[^\s"\\]+')
+_LOGIN = re.compile(rb'//[^/@\s"]{1,200}@')
 
 
 def ask_in_plain(headers: Headers) -> Headers:
@@ -20,24 +25,35 @@ def ask_in_plain(headers: Headers) -> Headers:
     return (*(header for header in headers if header[0].lower() != "accept-encoding"), ("Accept-Encoding", "identity"))
 
 
-async def without_secrets(answer: RelayAnswer) -> RelayAnswer:
-    """The answer with its secrets blanked and no other byte changed. Raises UpstreamError."""
-    body = b""
-    async for chunk in answer.body:
-        body += chunk
-        if len(body) > LONGEST:
-            raise UpstreamNonsense("The upstream's flags are too long to be looked through for passwords")
-    if isinstance(read_json(body), dict):
-        try:
-            body = replace_values(body, _blank)
-        except (RecursionError, ValueError) as error:
-            raise UpstreamNonsense("The upstream's flags can't be looked through for passwords") from error
-    elif answer.status < 300 and body:
-        raise UpstreamNonsense("The upstream's flags are no JSON object")
+async def without_secrets(answer: RelayAnswer, by_name: bool) -> RelayAnswer:
+    """The answer with passwords blanked in what looks like a command line or an address, and no other byte changed.
+
+    `by_name` also blanks the values whose names tell of a secret; the answer must then be a JSON object. Raises
+    UpstreamError.
+    """
+    body = await gather(answer, LONGEST_FLAGS if by_name else LONGEST_SYSINFO)
+    if body and any(
+        name.lower() == "content-encoding" and value.lower() != "identity" for name, value in answer.headers
+    ):
+        raise UpstreamNonsense("The upstream's answer is compressed and can't be looked through for passwords")
+    if by_name:
+        body = _blank_by_name(body, answer.status)
+    body = _LOGIN.sub(b"//***@", _ARGUMENT.sub(rb"\1***", body))
     headers = tuple(header for header in answer.headers if header[0].lower() != "content-length")
     # To HEAD there is no body, and its length is not known.
     length = (("Content-Length", str(len(body))),) if body else ()
     return RelayAnswer(answer.status, headers + length, at_once(body))
+
+
+def _blank_by_name(body: bytes, status: int) -> bytes:
+    if isinstance(read_json(body), dict):
+        try:
+            return replace_values(body, _blank)
+        except (RecursionError, ValueError) as error:
+            raise UpstreamNonsense("The upstream's flags can't be looked through for passwords") from error
+    if status < 300 and body:
+        raise UpstreamNonsense("The upstream's flags are no JSON object")
+    return body
 
 
 def _blank(name: str, value: Any) -> str | None:

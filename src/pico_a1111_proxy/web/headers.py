@@ -9,7 +9,12 @@ from pico_a1111_proxy.answers import Headers, end_to_end
 
 # Host and Expect are settled by each connection. The client's credentials are for us. What it says about its own
 # address would be believed by a web UI on this computer.
-_NOT_UPWARDS = frozenset({"host", "expect", "authorization", "x-api-key", "forwarded", "x-real-ip"})
+_NOT_UPWARDS = frozenset(
+    (
+        *("host", "expect", "authorization", "x-api-key"),
+        *("forwarded", "x-real-ip", "x-client-ip", "x-original-url", "x-rewrite-url", "x-http-method-override"),
+    )
+)
 _FAMILY_OF_FORWARDED = "x-forwarded-"
 
 # Ours to say, and so is which pages may read the answer.
@@ -24,11 +29,12 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 def upwards(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
     """A client's raw headers as they go up: in order, duplicates kept."""
     headers = end_to_end((name.decode("latin-1"), _text(value)) for name, value in raw)
-    return tuple(
-        (name, value)
-        for name, value in headers
-        if name.lower() not in _NOT_UPWARDS and not name.lower().startswith(_FAMILY_OF_FORWARDED)
-    )
+    return tuple((name, value) for name, value in headers if _goes_up(name) and not _CONTROL.search(value))
+
+
+def _goes_up(name: str) -> bool:
+    plain = name.lower().replace("_", "-")  # some servers take the one for the other
+    return plain not in _NOT_UPWARDS and not plain.startswith(_FAMILY_OF_FORWARDED)
 
 
 def _text(value: bytes) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -15,21 +14,22 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from pico_a1111_proxy.errors import UpstreamError
-from pico_a1111_proxy.proxy import RelayAnswer, RelayRequest
+from pico_a1111_proxy.proxy import Proxy, RelayRequest
 from pico_a1111_proxy.web.addresses import refuse_addresses
-from pico_a1111_proxy.web.asked import Asked
+from pico_a1111_proxy.web.asked import PREFIXES, Asked
 from pico_a1111_proxy.web.bases import ORIGINAL, check_display
 from pico_a1111_proxy.web.flags import ask_in_plain, without_secrets
 from pico_a1111_proxy.web.headers import upwards
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.sdapi import RequestRules, generate_original
-from pico_a1111_proxy.web.transfers import Download, Upload, at_once
+from pico_a1111_proxy.web.transfers import Download, Upload, at_once, gather
 
 log = structlog.get_logger("relay")
 
-PREFIXES = ("/sdapi/", "/internal/", "/controlnet/")
 # What A1111's clients also ask of the base URL itself.
 BESIDE_THE_API = frozenset({"/", "/config", "/openapi.json"})
+
+LONGEST_GENERATION = 2**27  # bytes of an answer that is held whole
 
 # They would show the credentials that go up, or ask for a tunnel.
 _REFUSED_METHODS = frozenset({"TRACE", "CONNECT"})
@@ -84,7 +84,7 @@ class Relay:
             raise HTTPException(501, "Not Implemented")
         if asked.is_ambiguous:
             raise HTTPException(400, "The path is ambiguous: it holds //, a dot segment or an odd character")
-        if asked.generates_by_its_end:
+        if asked.is_koboldcpps:
             raise HTTPException(404, "Not Found")
         if not self._rules.server_control and asked.ends_the_server:
             raise HTTPException(403, "The web UI can't be stopped from here: RELAY_SERVER_CONTROL is not true")
@@ -92,14 +92,11 @@ class Relay:
     async def _pass(self, request: Request, asked: Asked, down: Download) -> None:
         up = Upload(request, self._requests.max_body)
         headers = up.frame(upwards(request.scope["headers"]))
-        blank = asked.wants_flags
-        if blank:
+        if asked.tells_secrets:
             headers = ask_in_plain(headers)
-        request_up = RelayRequest(asked.method, asked.target, headers, await self._body(up, asked))
-        proxy = request.state.service.proxy
-        place = proxy.gate.enter() if asked.generates_apart else nullcontext()
+        going_up = RelayRequest(asked.method, asked.target, headers, await self._body(request, up, asked))
         try:
-            await unless_left(up.receive, _carry(place, proxy.upstream.relay(request_up), down, blank))
+            await unless_left(up.receive, _carry(request.state.service.proxy, asked, going_up, down))
         except (UpstreamError, ClientDisconnect) as error:
             if down.started:
                 # Left incomplete, the answer is no answer: the connection is closed, and the client can tell.
@@ -109,14 +106,18 @@ class Relay:
             else:
                 raise
 
-    async def _body(self, up: Upload, asked: Asked) -> AsyncIterator[bytes] | None:
-        """What goes up of the body: as it arrives, or whole where it has to be looked through. None is none."""
+    async def _body(self, request: Request, up: Upload, asked: Asked) -> AsyncIterator[bytes] | None:
+        """What goes up of the body: as it arrives, or whole where it is needed so. None is none."""
         if not up.there_is_one:
             return None
-        if not asked.takes_pictures or self._requests.image_urls:
+        looked_through = asked.takes_pictures and not self._requests.image_urls
+        if not looked_through and not asked.generates_apart:
             return up.stream()
+        if looked_through and "content-encoding" in request.headers:
+            raise HTTPException(415, "The body must be sent as it is, without a Content-Encoding")
         body = await up.whole()
-        refuse_addresses(body)
+        if looked_through:
+            refuse_addresses(body)
         return at_once(body) if body else None
 
 
@@ -139,11 +140,12 @@ class Relayed(Response):
         await self._relay({**scope, "query_string": self._query}, receive, send_varied)
 
 
-async def _carry(
-    place: AbstractAsyncContextManager[None],
-    relayed: AbstractAsyncContextManager[RelayAnswer],
-    down: Download,
-    blank: bool,
-) -> None:
-    async with place, relayed as answer:
-        await down.pass_on(await without_secrets(answer) if blank else answer)
+async def _carry(proxy: Proxy, asked: Asked, request: RelayRequest, down: Download) -> None:
+    if not asked.generates_apart:
+        async with proxy.upstream.relay(request) as answer:
+            await down.pass_on(await without_secrets(answer, asked.wants_flags) if asked.tells_secrets else answer)
+        return
+    async with proxy.gate.enter(), proxy.upstream.relay(request) as answer:
+        body = await gather(answer, LONGEST_GENERATION)
+    # The place is given back by now: a client that reads slowly, or not at all, must not keep it.
+    await down.pass_on(replace(answer, body=at_once(body)))

@@ -24,7 +24,7 @@ from pico_a1111_proxy.web.bodies import (
     read_object,
     write_json,
 )
-from pico_a1111_proxy.web.headers import downwards
+from pico_a1111_proxy.web.headers import downwards, upwards
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.options import RenderOptions, without_ours
 
@@ -114,7 +114,8 @@ async def generate_original(request: Request, route: Route, query: str, rules: R
     if not rules.image_urls:
         refuse_addresses(body)
     display = next(iter(service.displays.values()))
-    job = Job(route, body, display, "none", query=query, content_type=request.headers.get("content-type"))
+    content_type = dict(upwards(request.scope["headers"])).get("content-type")
+    job = Job(route, body, display, "none", query=query, content_type=content_type)
     return await unless_left(request.receive, answer_job(service.proxy, job, "original"))
 
 

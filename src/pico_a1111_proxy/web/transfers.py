@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Send
 
 from pico_a1111_proxy.answers import Headers
-from pico_a1111_proxy.errors import BodyTooLarge
+from pico_a1111_proxy.errors import BodyTooLarge, UpstreamNonsense
 from pico_a1111_proxy.proxy import RelayAnswer
 from pico_a1111_proxy.web.bodies import check_length, pieces, promised_length
 from pico_a1111_proxy.web.headers import downwards
@@ -79,6 +79,17 @@ class Download:
         async for piece in answer.body:
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def gather(answer: RelayAnswer, most: int) -> bytes:
+    """The body of `answer`, whole. Raises UpstreamNonsense over `most` bytes, and what the body raises."""
+    pieces, size = [], 0
+    async for piece in answer.body:
+        pieces.append(piece)
+        size += len(piece)
+        if size > most:
+            raise UpstreamNonsense("The upstream's answer is too long to be held here")
+    return b"".join(pieces)
 
 
 async def at_once(body: bytes) -> AsyncIterator[bytes]:
