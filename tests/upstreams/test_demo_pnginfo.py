@@ -17,7 +17,7 @@ from pico_a1111_proxy.displays import DISPLAYS
 from pico_a1111_proxy.jobs import Job
 from pico_a1111_proxy.proxy import RelayRequest
 from pico_a1111_proxy.upstreams.demo import DemoPainter
-from pico_a1111_proxy.upstreams.demo.pnginfo import MOST_TEXT, read_infotext, read_texts
+from pico_a1111_proxy.upstreams.demo.pnginfo import MOST_TEXT, MOST_TEXTS, read_infotext, read_texts
 
 CORNERS = b64(encode(corners()))
 INVALID = {"error": "HTTPException", "detail": "Invalid encoded image", "body": "", "errors": ""}
@@ -86,6 +86,12 @@ async def test_damaged_and_endless_texts_are_left_out() -> None:
     many = b"".join(chunk(b"zTXt", b"%d\0\0" % i + zlib.compress(bytes(400_000))) for i in range(20))
     assert sum(map(len, read_texts(png(ihdr(4, 4), many)).values())) <= MOST_TEXT
     assert read_texts(png(ihdr(4, 4))[:33] + struct.pack(">I", 2**32 - 1) + b"tEXt") == {}
+
+
+def test_only_so_many_texts_are_looked_at() -> None:
+    endless = [chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(MOST_TEXT + 1)))] * (MOST_TEXTS - 1)
+    good = [chunk(b"tEXt", b"first\0text"), chunk(b"tEXt", b"late\0text")]
+    assert read_texts(png(ihdr(4, 4), b"".join([*endless, *good]))) == {"first": "text"}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from pico_a1111_proxy.errors import PictureError
@@ -13,6 +14,7 @@ from pico_a1111_proxy.pictures import read_header
 from pico_a1111_proxy.upstreams.demo.fields import invalid_image, read_tables
 
 MOST_TEXT = 1_000_000  # bytes of all texts in one picture; compressed ones can inflate to a thousandfold
+MOST_TEXTS = 64  # that are looked at: each may cost the time of inflating MOST_TEXT bytes, for nothing
 MOST_CHUNKS = 10_000
 LONGEST_SETTINGS = 10_000  # characters
 
@@ -37,9 +39,9 @@ def read_texts(png: bytes) -> dict[str, str]:
     """The texts of a PNG by their keywords, at most MOST_TEXT bytes of them; damaged ones are left out."""
     texts: dict[str, str] = {}
     left = MOST_TEXT
-    for name, data in _chunks(png):
+    for name, data in islice(_chunks(png), MOST_TEXTS):
         keyword, _, rest = data.partition(b"\0")
-        text = _READERS[name](rest, left) if name in _READERS else None
+        text = _READERS[name](rest, left)
         if text is not None and len(text) + len(keyword) <= left:
             left -= len(text) + len(keyword)
             texts[keyword.decode("latin-1")] = text.decode("utf-8" if name == b"iTXt" else "latin-1", "replace")
@@ -66,12 +68,15 @@ def read_infotext(infotext: str) -> dict[str, Any]:
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks that hold texts, by name."""
     start = 8
     for _ in range(MOST_CHUNKS):
         end = start + 8 + int.from_bytes(png[start : start + 4], "big")
         if end > len(png) or len(png) < start + 8:
             return
-        yield png[start + 4 : start + 8], png[start + 8 : end] if png[start + 4 : start + 8] in _READERS else b""
+        name = png[start + 4 : start + 8]
+        if name in _READERS:
+            yield name, png[start + 8 : end]
         start = end + 4
 
 
