@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 ORIGINAL = "/original"
 # As a prefix of a router, whose routes find the name in the path's parameters.
-BASE_DISPLAY = "base_display"
-OF_A_DISPLAY = f"/displays/{{{BASE_DISPLAY}}}"
+_BASE_DISPLAY = "base_display"
+OF_A_DISPLAY = f"/displays/{{{_BASE_DISPLAY}}}"
 
 _OF_A_DISPLAY = re.compile(r"(/displays/[^/]+)(/.*)", re.DOTALL)
 
@@ -22,6 +23,13 @@ def split_base(path: str) -> tuple[str, str]:
         return ORIGINAL, path[len(ORIGINAL) :] or "/"
     found = _OF_A_DISPLAY.fullmatch(path)
     return (found[1], found[2]) if found else ("", path)
+
+
+def display_of(request: Request) -> str | None:
+    """The display that a route's base URL names, None where it names none. Raises HTTPException (404)."""
+    name: str | None = request.path_params.get(_BASE_DISPLAY)
+    check_display(name, request.state.service.displays)
+    return name
 
 
 def check_display(name: str | None, displays: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from pico_a1111_proxy.web.bases import BASE_DISPLAY, check_display
+from pico_a1111_proxy.web.bases import display_of
 from pico_a1111_proxy.web.options import RenderOptions, without_ours
 from pico_a1111_proxy.web.relay import Relay, Relayed
 from pico_a1111_proxy.web.sdapi import frame_headers, frame_response
@@ -22,9 +22,7 @@ def progress_routes(relay: Relay) -> APIRouter:
         """How far the running generation is; as a frame or a PNG, what there is of its picture, or 204."""
         service = request.state.service
         answer = options.choose_answer(request.headers, "json")
-        base_display = request.path_params.get(BASE_DISPLAY)
-        check_display(base_display, service.displays)
-        display = options.apply_to(service.displays, base_display)
+        display = options.apply_to(service.displays, display_of(request))
         if answer not in ("frame", "preview"):
             return Relayed(relay, without_ours(request.scope["query_string"].decode("latin-1")))
         now = await service.proxy.upstream.progress()

@@ -16,7 +16,7 @@ from pico_a1111_proxy.frames import Frame, describe
 from pico_a1111_proxy.jobs import Job, Rendering, Route, Wanted
 from pico_a1111_proxy.proxy import Proxy
 from pico_a1111_proxy.web.addresses import refuse_addresses
-from pico_a1111_proxy.web.bases import BASE_DISPLAY, check_display
+from pico_a1111_proxy.web.bases import display_of
 from pico_a1111_proxy.web.bodies import (
     ask_for_images,
     images_are_off,
@@ -80,8 +80,7 @@ def sdapi_routes(rules: RequestRules) -> APIRouter:
 
 
 async def _render(request: Request, route: Route, options: RenderOptions, rules: RequestRules) -> Response:
-    base_display = request.path_params.get(BASE_DISPLAY)
-    check_display(base_display, request.state.service.displays)
+    base_display = display_of(request)
     # Who sets the base URL of a display wants frames, whatever others get who name nothing.
     answer = options.choose_answer(request.headers, "json" if base_display else rules.otherwise)
     display = options.apply_to(request.state.service.displays, base_display)
