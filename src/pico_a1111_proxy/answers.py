@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 Headers = tuple[tuple[str, str], ...]
@@ -38,4 +38,9 @@ def end_to_end(headers: Iterable[tuple[str, str]]) -> Headers:
     named = {
         word.strip().lower() for name, value in headers if name.lower() == "connection" for word in value.split(",")
     }
-    return tuple((name, value) for name, value in headers if name.lower() not in _OF_THE_CONNECTION | named)
+    return without(headers, _OF_THE_CONNECTION | named)
+
+
+def without(headers: Iterable[tuple[str, str]], names: Collection[str]) -> Headers:
+    """`headers` without those of these lower-case names; duplicates stay, in order."""
+    return tuple((name, value) for name, value in headers if name.lower() not in names)

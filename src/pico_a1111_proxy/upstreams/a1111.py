@@ -45,6 +45,7 @@ class A1111:
     def __init__(self, session: aiohttp.ClientSession, base_url: str, credentials: Credentials | None) -> None:
         self._session = session
         self._base_url = base_url
+        self._authority = yarl.URL(base_url, encoded=True).raw_authority
         self._authorization = credentials.authorization if credentials else None
 
     async def generate(self, job: Job) -> Generation:
@@ -127,7 +128,7 @@ class A1111:
     def _url(self, target: str) -> yarl.URL:
         # Already encoded: path and query go up as the client wrote them.
         url = yarl.URL(self._base_url + target, encoded=True)
-        if url.raw_authority != yarl.URL(self._base_url, encoded=True).raw_authority:
+        if url.raw_authority != self._authority:
             raise BadRequest("The path would lead to another server")
         return url
 

@@ -11,7 +11,6 @@ import aiohttp
 import yarl
 
 from pico_a1111_proxy.answers import end_to_end
-from pico_a1111_proxy.errors import UpstreamUnavailable
 from pico_a1111_proxy.proxy import RelayAnswer, RelayRequest
 from pico_a1111_proxy.upstreams import wire
 
@@ -25,9 +24,8 @@ async def stream(
 ) -> AsyncIterator[RelayAnswer]:
     """Pass `request` on, and its answer back as it arrives; the session's seconds bound each wait, not the whole.
 
-    `authorization` is the whole header, None to send none.
-
-    Raises UpstreamTimeout and UpstreamUnavailable, also from the answer's body.
+    `authorization` is the whole header, None to send none. Raises UpstreamTimeout and UpstreamUnavailable, also from
+    the answer's body.
     """
     headers = [*request.headers, ("Authorization", authorization)] if authorization else list(request.headers)
     timeout = aiohttp.ClientTimeout(sock_connect=session.timeout.sock_connect, sock_read=session.timeout.total)
@@ -45,8 +43,7 @@ async def stream(
             timeout=timeout,
         )
     async with response:
-        if not 200 <= response.status < 600:
-            raise UpstreamUnavailable(wire.UNAVAILABLE, wire.NO_HTTP)
+        wire.check_status(response.status)
         yield RelayAnswer(response.status, end_to_end(response.headers.items()), _chunks(response))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import yarl
 
-from pico_a1111_proxy.answers import Answer, end_to_end
+from pico_a1111_proxy.answers import Answer, end_to_end, without
 from pico_a1111_proxy.errors import (
     UpstreamError,
     UpstreamNonsense,
@@ -93,9 +93,8 @@ async def call(
             allow_redirects=False,
             skip_auto_headers=("Content-Type",),
         ) as response:
-            passed = end_to_end(response.headers.items())
-            headers_left = tuple(header for header in passed if header[0].lower() not in _OF_THE_CODING)
-            return Answer(response.status, headers_left, await _read(response))
+            passed = without(end_to_end(response.headers.items()), _OF_THE_CODING)
+            return Answer(response.status, passed, await _read(response))
 
 
 @contextmanager
@@ -118,8 +117,7 @@ def accept(answer: Answer) -> Answer:
     status = answer.status
     if status == 200:
         return answer
-    if not 200 <= status < 600:
-        raise UpstreamUnavailable(UNAVAILABLE, NO_HTTP)
+    check_status(status)
     if status == 401:
         raise UpstreamUnauthorized(
             "Invalid A1111 credentials", "A1111_USERNAME and A1111_PASSWORD are not those of --api-auth", answer
@@ -133,6 +131,12 @@ def accept(answer: Answer) -> Answer:
         # Without the answer, whose Location would show a client where the upstream is.
         raise UpstreamUnavailable(UNAVAILABLE, "It redirects elsewhere: check A1111_BASE_URL")
     raise UpstreamNonsense(f"The upstream answered {status} where a picture was expected", answer=answer)
+
+
+def check_status(status: int) -> None:
+    """Raise UpstreamUnavailable for a number that ends no exchange of HTTP."""
+    if not 200 <= status < 600:
+        raise UpstreamUnavailable(UNAVAILABLE, NO_HTTP)
 
 
 def explain(error: BaseException) -> str:

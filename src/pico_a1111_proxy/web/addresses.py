@@ -27,7 +27,7 @@ def refuse_addresses(body: bytes) -> None:
     if document is None and _may_hide_one(body):
         raise _not_clear("it is broken, nested too deeply, or a number in it is too long")
     if isinstance(document, (dict, list)):
-        _look_through(document)
+        refuse_addresses_in(document)
 
 
 def _may_hide_one(body: bytes) -> bool:
@@ -44,8 +44,9 @@ def _may_hide_one(body: bytes) -> bool:
     return document is not None
 
 
-def _look_through(document: Any) -> None:
-    waiting = [("", document)]
+def refuse_addresses_in(document: dict[str, Any] | list[Any]) -> None:
+    """The same for a body that has been parsed. Raises BadRequest."""
+    waiting: list[tuple[str, Any]] = [("", document)]
     parts = 0
     while waiting:
         field, part = waiting.pop()

@@ -124,4 +124,5 @@ def _members(text: str) -> Iterator[tuple[str, Any, int, int]]:
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
     found = pattern.match(text, at)
-    return found.end() if found else at
+    assert found  # also where there is nothing between
+    return found.end()

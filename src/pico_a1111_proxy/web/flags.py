@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pico_a1111_proxy.answers import Headers
+from pico_a1111_proxy.answers import Headers, without
 from pico_a1111_proxy.errors import UpstreamNonsense
 from pico_a1111_proxy.jobs import read_json
 from pico_a1111_proxy.proxy import RelayAnswer
@@ -22,7 +22,7 @@ _LOGIN = re.compile(rb'//[^/@\s"]{1,200}@')
 
 def ask_in_plain(headers: Headers) -> Headers:
     """A request's headers that ask for an answer that can be read here."""
-    return (*(header for header in headers if header[0].lower() != "accept-encoding"), ("Accept-Encoding", "identity"))
+    return (*without(headers, {"accept-encoding"}), ("Accept-Encoding", "identity"))
 
 
 async def without_secrets(answer: RelayAnswer, by_name: bool) -> RelayAnswer:
@@ -39,10 +39,9 @@ async def without_secrets(answer: RelayAnswer, by_name: bool) -> RelayAnswer:
     if by_name:
         body = _blank_by_name(body, answer.status)
     body = _LOGIN.sub(b"//***@", _ARGUMENT.sub(rb"\1***", body))
-    headers = tuple(header for header in answer.headers if header[0].lower() != "content-length")
     # To HEAD there is no body, and its length is not known.
     length = (("Content-Length", str(len(body))),) if body else ()
-    return RelayAnswer(answer.status, headers + length, at_once(body))
+    return RelayAnswer(answer.status, without(answer.headers, {"content-length"}) + length, at_once(body))
 
 
 def _blank_by_name(body: bytes, status: int) -> bytes:

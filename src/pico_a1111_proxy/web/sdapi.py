@@ -15,7 +15,7 @@ from pico_a1111_proxy.errors import UpstreamError, UpstreamNonsense, UpstreamRej
 from pico_a1111_proxy.frames import Frame, describe
 from pico_a1111_proxy.jobs import Job, Rendering, Route, Wanted
 from pico_a1111_proxy.proxy import Proxy
-from pico_a1111_proxy.web.addresses import refuse_addresses
+from pico_a1111_proxy.web.addresses import refuse_addresses, refuse_addresses_in
 from pico_a1111_proxy.web.bases import display_of
 from pico_a1111_proxy.web.bodies import (
     ask_for_images,
@@ -91,7 +91,7 @@ async def _render(request: Request, route: Route, options: RenderOptions, rules:
         body = await read_body(request, rules.max_body)
         document = read_object(body, request.headers.get("content-type", ""))
         if not rules.image_urls:
-            refuse_addresses(body)
+            refuse_addresses_in(document)
         wanted = _WANTED[answer]
         if wanted == "one":
             body = ask_for_images(body, document)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Send
 
-from pico_a1111_proxy.answers import Headers
+from pico_a1111_proxy.answers import Headers, without
 from pico_a1111_proxy.errors import BodyTooLarge, UpstreamNonsense
 from pico_a1111_proxy.proxy import RelayAnswer
 from pico_a1111_proxy.web.bodies import check_length, pieces, promised_length
@@ -35,7 +35,7 @@ class Upload:
 
     def frame(self, headers: Headers) -> Headers:
         """The request's headers without a length that does not hold."""
-        return tuple(header for header in headers if self.has_length or header[0].lower() != "content-length")
+        return headers if self.has_length else without(headers, {"content-length"})
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The body. Raises BodyTooLarge, and ClientDisconnect where the client leaves in its middle."""
