@@ -1,8 +1,9 @@
-"""Frames: the definition bit for bit, the turns, and the way back to what the panel shows."""
+"""Frames: the definition bit for bit, the nearest levels of every format, the turns, and frames read back."""
 
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fakes.pictures import BLUE, GREEN, RED, WHITE, encode
-from pico_a1111_proxy.displays import FITS, ROTATIONS, Display, default_display
+from pico_a1111_proxy.displays import DITHERS, FITS, MAX_SHARPEN, ROTATIONS, Display, default_display
 from pico_a1111_proxy.errors import PictureError
-from pico_a1111_proxy.frames import Frame, convert, describe, preview, read_frame
-from pico_a1111_proxy.pixels import FORMATS
+from pico_a1111_proxy.frames import Frame, convert, describe, read_frame
+from pico_a1111_proxy.panels import DISPLAYS
+from pico_a1111_proxy.pixels import FORMATS, PixelFormat
 
 GOLDEN = Path(__file__).parent / "golden"
 SIDES = st.integers(1, 64)
+LONG = st.tuples(st.sampled_from([1, 1023, 1024]), SIDES)
 
 tries = settings(deadline=None)
 
@@ -28,6 +31,10 @@ displays = st.builds(
     st.just("any"),
     width=SIDES,
     height=SIDES,
+    dither=st.sampled_from(DITHERS),
+    linear_light=st.booleans(),
+    sharpen=st.sampled_from([0, 1, 60, MAX_SHARPEN]),
+    round=st.booleans(),
     format=st.sampled_from(sorted(FORMATS)),
     fit=st.sampled_from(FITS),
     rotate=st.sampled_from(ROTATIONS),
@@ -56,15 +63,16 @@ def corners(width: int = 8, height: int = 6) -> bytes:
     return encode(image)
 
 
-def shown(picture: bytes, display: Display) -> np.ndarray[Any, Any]:
-    """What the panel shows, as (height, width, 3) whole numbers."""
-    png = preview(convert(picture, display), display)
-    return np.asarray(Image.open(io.BytesIO(png))).astype(int)
-
-
 def word(frame: Frame, x: int, y: int) -> str:
     at = 2 * (y * frame.width + x)
     return frame.data[at : at + 2].hex()
+
+
+def nearest(channel: np.ndarray[Any, Any], depth: int) -> np.ndarray[Any, Any]:
+    """The brightness, of those that a panel has, that is nearest to each value."""
+    most = (1 << depth) - 1
+    shades = np.array([int(level * 255 / most + 0.5) for level in range(most + 1)])
+    return shades[np.abs(channel[..., np.newaxis].astype(int) - shades).argmin(axis=-1)]
 
 
 def by_definition(image: Image.Image, width: int, height: int, invert: bool) -> bytes:
@@ -97,6 +105,15 @@ def test_the_golden_picture_becomes_the_golden_frame() -> None:
     assert frame.data == (GOLDEN / "square.rgb565-be").read_bytes()
 
 
+@pytest.mark.parametrize("dither", DITHERS)
+def test_a_named_display_gets_the_golden_frames(dither: Any) -> None:
+    """The same from every version of Pillow and NumPy: see tests/golden/make.py."""
+    picture = Image.open(GOLDEN / "square.png").crop((118, 150, 182, 214))
+    display = replace(DISPLAYS["waveshare-pico-lcd-1.3"], width=64, height=64, dither=dither)
+
+    assert convert(encode(picture), display).data == (GOLDEN / f"panel-{dither}.rgb565-be").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("colour", "sent", "inverted"),
     [
@@ -124,6 +141,17 @@ def test_every_frame_has_its_length(image: Image.Image, display: Display) -> Non
     assert (frame.width, frame.height, frame.format) == (display.width, display.height, display.format)
 
 
+@settings(deadline=None, max_examples=30)
+@given(image=images(("RGB", "RGBA")), display=displays, sides=LONG, tall=st.booleans())
+def test_the_longest_frames_have_their_length(
+    image: Image.Image, display: Display, sides: tuple[int, int], tall: bool
+) -> None:
+    width, height = sorted(sides, reverse=not tall)
+    long = replace(display, width=width, height=height)
+
+    assert len(convert(encode(image), long).data) == FORMATS[display.format].size(width, height)
+
+
 @pytest.mark.parametrize(
     ("rotate", "as_sent"),
     [
@@ -145,44 +173,51 @@ def test_rows_go_out_in_order_under_each_rotation(rotate: int, as_sent: list[Any
     assert found == [words[colour] for colour in as_sent]
 
 
-@pytest.mark.parametrize("name", sorted(FORMATS))
-@pytest.mark.parametrize("rotate", ROTATIONS)
-@pytest.mark.parametrize("invert", [True, False])
-@pytest.mark.parametrize("fit", FITS)
-def test_the_preview_stands_upright_in_true_colours(name: str, rotate: int, invert: bool, fit: Any) -> None:
-    width, height = (8, 6) if rotate in (0, 180) else (6, 8)
-
-    seen = shown(corners(8, 6), Display("d", width, height, name, fit, rotate, invert))
-
-    assert seen.shape == (6, 8, 3)
-    assert [tuple(seen[y, x]) for y in (0, -1) for x in (0, -1)] == [RED, GREEN, BLUE, WHITE]
-
-
-@tries
-@given(image=images(), display=displays)
-def test_the_preview_is_the_frame_itself(image: Image.Image, display: Display) -> None:
-    frame = convert(encode(image), display)
-    png = Image.open(io.BytesIO(preview(frame, display)))
-
-    assert png.format == "PNG"
-    assert png.mode == "RGB"
-    assert png.size == display.upright_size
-    # Sending the preview again, turned and inverted as before and not resized, gives the very same bytes.
-    sent = png.rotate(-display.rotate, expand=True)
-    rgb = np.asarray(sent)
-    assert FORMATS[display.format].pack(255 - rgb if display.invert else rgb) == frame.data
-
-
+@pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 @tries
 @given(image=images(), invert=st.booleans())
-def test_a_picture_of_the_panels_size_is_only_quantised(image: Image.Image, invert: bool) -> None:
-    display = Display("d", *image.size, fit="stretch", invert=invert)
-    sent = np.asarray(image) ^ (255 if invert else 0)
-    widened = np.dstack(
-        [sent[..., i] >> 8 - bits << 8 - bits | sent[..., i] >> bits for i, bits in enumerate((5, 6, 5))]
-    )
+def test_a_picture_of_the_panels_size_is_only_quantised(form: PixelFormat, image: Image.Image, invert: bool) -> None:
+    display = Display("d", *image.size, form.name, dither="none", invert=invert, linear_light=True, sharpen=100)
+    frame = convert(encode(image), display)
+    wanted = np.asarray(image.convert("L" if form.is_grey else "RGB"))
+    channels = wanted.reshape(*wanted.shape[:2], -1)
+    rounded = np.stack([nearest(channels[..., i], depth) for i, depth in enumerate(form.depths)], axis=-1)
 
-    assert np.array_equal(shown(encode(image), display), widened ^ (255 if invert else 0))
+    # The negative of a shade is a shade: what is sent is the negative of what is seen.
+    sent = form.show(frame.data, *image.size).reshape(rounded.shape)
+    assert np.array_equal(sent, 255 - rounded if invert else rounded)
+
+
+@pytest.mark.parametrize(
+    ("as_stored", "sent"),
+    [
+        (True, "2124"),  # 39 is 00100111: 4 of 31, 9 of 63
+        (False, "2945"),  # 4.74 of 31, 9.64 of 63
+    ],
+)
+def test_low_bits_are_cut_off_only_where_it_is_defined_so(as_stored: bool, sent: str) -> None:
+    display = Display("d", 1, 1, dither="none", as_stored=as_stored)
+
+    assert convert(encode(Image.new("RGB", (2, 2), (39, 39, 39))), display).data.hex() == sent
+
+
+@pytest.mark.parametrize("dither", [dither for dither in DITHERS if dither != "none"])
+def test_a_dithered_default_display_does_not_cut_low_bits_off(dither: Any) -> None:
+    picture = encode(Image.new("RGB", (64, 64), (63, 63, 63)))
+    default = default_display(64, 64, invert=False)
+    seen = FORMATS["rgb565-be"].show(convert(picture, replace(default, dither=dither)).data, 64, 64)
+
+    assert abs(seen.mean() - 63) < 0.25
+    assert seen.min() < 63 < seen.max()
+
+
+@pytest.mark.parametrize("name", ["gs8", "gs4-hmsb", "mono-hlsb"])
+def test_grey_is_the_light_that_an_eye_sees(name: str) -> None:
+    form = FORMATS[name]
+    luma = {RED: 76, GREEN: 150, BLUE: 29, WHITE: 255}  # ITU-R BT.601
+    for colour, grey in luma.items():
+        frame = convert(encode(Image.new("RGB", (1, 1), colour)), Display("d", 1, 1, name, dither="none"))
+        assert form.show(frame.data, 1, 1)[0, 0] == nearest(np.array([grey]), form.depths[0])[0]
 
 
 @pytest.mark.parametrize("extra", [-115200, -1, 1, 115200])
@@ -204,13 +239,6 @@ def test_a_frame_is_read_back(image: Image.Image, display: Display) -> None:
 def test_a_file_that_is_no_picture_is_refused() -> None:
     with pytest.raises(PictureError, match="Failed to process image: "):
         convert(b"no picture", default_display(240, 240, invert=True))
-
-
-def test_an_etag_is_that_of_the_bytes() -> None:
-    one, same, other = (Frame(data, 1, 1, "rgb565-be") for data in (b"ab", b"ab", b"ba"))
-
-    assert one.etag == same.etag != other.etag
-    assert one.etag[0] == one.etag[-1] == '"'  # a strong one: no W/
 
 
 def test_what_a_client_reads_of_a_frame() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fakes.pictures import BLUE, GREEN, RED, encode
-from pico_a1111_proxy.displays import FITS, ROTATIONS, Display
+from pico_a1111_proxy.displays import DITHERS, FITS, ROTATIONS, Display
 from pico_a1111_proxy.frames import convert, preview
 
 SIDES = st.integers(1, 64)
@@ -89,6 +89,18 @@ def test_the_background_is_seen_in_its_own_colour_on_an_inverted_display() -> No
     display = Display("d", 20, 10, fit="contain", invert=True, background="#ff0000")
 
     assert tuple(shown(encode(Image.new("RGB", (4, 4), BLUE)), display)[0, 0]) == RED
+
+
+@pytest.mark.parametrize("dither", DITHERS)
+@pytest.mark.parametrize("name", ["rgb565-be", "rgb332", "rgb444"])
+@pytest.mark.parametrize("background", [(0, 0, 0), (255, 255, 255), (255, 0, 0)])
+def test_a_dithered_picture_leaves_the_background_alone(dither: Any, name: str, background: tuple[int, ...]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8)
+    shape = Display("d", 60, 30, name, fit="contain", dither=dither, background="#" + bytes(background).hex())
+    seen = shown(encode(Image.fromarray(noise)), shape)
+
+    assert np.all(seen[:, :15] == background)
+    assert np.all(seen[:, 45:] == background)
 
 
 @pytest.mark.parametrize("as_stored", [True, False])

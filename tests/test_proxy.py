@@ -15,6 +15,7 @@ from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import UpstreamUnavailable
 from pico_a1111_proxy.gate import Gate
 from pico_a1111_proxy.jobs import Generation, Job, Progress
+from pico_a1111_proxy.newest import Newest
 from pico_a1111_proxy.proxy import Condition, Finding, Proxy, RelayAnswer, RelayRequest
 
 JOB = Job("txt2img", b"{}", default_display(240, 240, invert=True), "none")
@@ -54,7 +55,7 @@ async def fail_for_nobody(error: Exception) -> list[BaseException]:
     loop.set_exception_handler(lambda _, context: told.append(context))
     upstream = Failing(error)
     with ThreadPoolExecutor(1) as threads:
-        proxy = Proxy(upstream, Gate(1, 0, time.monotonic), threads)
+        proxy = Proxy(upstream, Gate(1, 0, time.monotonic), threads, Newest({}, threads))
         asked = asyncio.create_task(proxy.render(JOB))
         try:
             await asyncio.wait_for(upstream.begun.wait(), 10)
@@ -84,7 +85,7 @@ async def test_an_error_of_ours_is_nobodys_business_then() -> None:
 async def test_closing_ends_the_work_and_gives_the_places_back() -> None:
     upstream = Failing(UpstreamUnavailable("down"))
     with ThreadPoolExecutor(1) as threads:
-        proxy = Proxy(upstream, Gate(2, 0, time.monotonic), threads)
+        proxy = Proxy(upstream, Gate(2, 0, time.monotonic), threads, Newest({}, threads))
         first = asyncio.create_task(proxy.render(JOB))
         await asyncio.wait_for(upstream.begun.wait(), 10)
         second = asyncio.create_task(proxy.render(JOB))

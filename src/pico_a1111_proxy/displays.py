@@ -1,4 +1,4 @@
-"""Display: the profile of a panel, and the panels known by name."""
+"""Display: the profile of a panel."""
 
 from __future__ import annotations
 
@@ -7,22 +7,49 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Fit = Literal["stretch", "cover", "contain"]
-Dither = Literal["none"]
+Dither = Literal["none", "ordered", "blue-noise", "floyd-steinberg"]
+Sure = Literal["high", "medium", "low"]
 
 FITS: tuple[str, ...] = get_args(Fit)
 DITHERS: tuple[str, ...] = get_args(Dither)
+SURE: tuple[str, ...] = get_args(Sure)
 ROTATIONS = (0, 90, 180, 270)
+MAX_SHARPEN = 200  # per cent
 MAX_SIDE = 1024  # pixels; the largest small display sold is 480 by 480
 
 
 @dataclass(frozen=True)
+class Panel:
+    """What a driver has to know of the glass and its controller, and how well it is known.
+
+    `invon` says whether the driver has to send INVON; None is "it depends", and the note says on what. `madctl` is the
+    controller's memory access byte, in the orientation of the display's width and height. `x_offset` and `y_offset`
+    are where the glass begins in the controller's memory, in that orientation. All three are None where the maker's
+    library sets them and they are no concern of whoever uses it. `source` is where this was read, as repository:path
+    or as an address; nothing here was checked on a panel.
+    """
+
+    controller: str
+    bus: str = "SPI"
+    invon: bool | None = True
+    madctl: int | None = None
+    x_offset: int | None = 0
+    y_offset: int | None = 0
+    sure: Sure = "high"
+    source: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Display:
-    """What a panel wants on the wire.
+    """What a panel wants on the wire, and how pictures are made for it.
 
     `width` and `height` are the panel's, in pixels, as its rows go over the wire. `format` is a name in
     `pixels.FORMATS`. `rotate` turns the picture clockwise, in degrees, before it goes out. `invert` sends a
     colour negative. `background` is `#rrggbb` and shows where `contain` leaves room and under transparency.
-    `as_stored` takes pixels as the file stores them: alpha dropped, EXIF orientation ignored.
+    `linear_light` resizes light instead of the values that stand for it. `sharpen` is in per cent, 0 to
+    MAX_SHARPEN. `round` says that the panel has no corners. `as_stored` takes pixels as the file stores them, alpha
+    dropped and EXIF orientation ignored, and cuts low bits off where others round to the nearest level.
     """
 
     name: str
@@ -32,9 +59,14 @@ class Display:
     fit: Fit = "cover"
     rotate: int = 0
     invert: bool = False
-    dither: Dither = "none"
+    dither: Dither = "floyd-steinberg"
     background: str = "#000000"
+    linear_light: bool = False
+    sharpen: int = 0
+    round: bool = False
     as_stored: bool = False
+    label: str = ""
+    panel: Panel | None = None
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -57,15 +89,13 @@ def is_colour(text: str) -> bool:
 
 def default_display(width: int, height: int, invert: bool) -> Display:
     """The display of the service's settings, whose bytes are defined bit for bit: stretched, as stored."""
-    return Display("default", width, height, fit="stretch", invert=invert, as_stored=True)
-
-
-# One row a panel. All of them take RGB565 with the high byte first once their driver has sent INVON.
-_KNOWN = (
-    Display("waveshare-pico-lcd-0.96", 160, 80),
-    Display("waveshare-pico-lcd-1.14", 240, 135),
-    Display("waveshare-pico-lcd-1.3", 240, 240),
-    Display("waveshare-pico-lcd-2", 320, 240),
-)
-
-DISPLAYS: dict[str, Display] = {display.name: display for display in _KNOWN}
+    return Display(
+        "default",
+        width,
+        height,
+        fit="stretch",
+        invert=invert,
+        dither="none",
+        as_stored=True,
+        label="The display of the settings",
+    )

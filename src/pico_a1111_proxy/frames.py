@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from pico_a1111_proxy.displays import Display
+from pico_a1111_proxy.dithers import quantise, truncate
 from pico_a1111_proxy.errors import PictureError
+from pico_a1111_proxy.fits import fit
 from pico_a1111_proxy.pictures import decode
 from pico_a1111_proxy.pixels import FORMATS
-
-LANCZOS = Image.Resampling.LANCZOS
 
 _TURNS = {
     90: Image.Transpose.ROTATE_270,  # Pillow counts counter-clockwise
@@ -36,11 +32,6 @@ class Frame:
     height: int
     format: str
 
-    @cached_property
-    def etag(self) -> str:
-        """A strong ETag: equal for equal bytes."""
-        return f'"{hashlib.sha256(self.data).hexdigest()[:24]}"'
-
 
 def describe(display: Display) -> dict[str, Any]:
     """What the frames of `display` are, for a client that reads JSON."""
@@ -54,29 +45,60 @@ def describe(display: Display) -> dict[str, Any]:
     }
 
 
+def describe_display(display: Display) -> dict[str, Any]:
+    """All that is known of `display`, for a client that reads JSON; `panel` is None where nothing is known of it."""
+    return {
+        "name": display.name,
+        "label": display.label,
+        "width": display.width,
+        "height": display.height,
+        "format": display.format,
+        "bytes": FORMATS[display.format].size(display.width, display.height),
+        "fit": display.fit,
+        "rotate": display.rotate,
+        "invert": display.invert,
+        "dither": display.dither,
+        "background": display.background,
+        "linear_light": display.linear_light,
+        "sharpen": display.sharpen,
+        "round": display.round,
+        "panel": display.panel and asdict(display.panel),
+    }
+
+
 def convert(picture: bytes, display: Display) -> Frame:
     """Make an encoded picture the frame of `display`. Raises PictureError.
 
     For the default display the bytes equal the definition bit for bit: Pillow's `convert("RGB")`,
     `resize` with Lanczos, `255 - c` where inverted, five, six and five high bits, high byte first.
     """
-    image = decode(picture, None if display.as_stored else display.background_rgb)
-    image = _FITS[display.fit](image, display)
+    form = FORMATS[display.format]
+    image = fit(decode(picture, None if display.as_stored else display.background_rgb), display)
     if display.rotate:
         image = image.transpose(_TURNS[display.rotate])
-    rgb = np.asarray(image)
+    if form.is_grey:
+        image = image.convert("L")
+    if display.as_stored and display.dither == "none":
+        levels = truncate(image, form.depths)
+    else:
+        levels = quantise(image, form.depths, display.dither)
+    data = form.pack(levels)
     if display.invert:
-        rgb = 255 - rgb
-    data = FORMATS[display.format].pack(rgb)
+        data = form.negative(data)
     return Frame(data, display.width, display.height, display.format)
 
 
 def preview(frame: Frame, display: Display) -> bytes:
-    """A PNG of what the panel shows of `frame`: its quantised pixels, upright, the inversion undone."""
-    rgb = FORMATS[frame.format].unpack(frame.data, frame.width, frame.height)
-    if display.invert:
-        rgb = 255 - rgb
-    image = Image.fromarray(rgb)
+    """A PNG of what the panel shows of `frame`: its quantised pixels, upright, the inversion undone.
+
+    Of a round panel the corners, which it has not got, are transparent.
+    """
+    form = FORMATS[frame.format]
+    data = form.negative(frame.data) if display.invert else frame.data
+    image = Image.fromarray(form.show(data, frame.width, frame.height))
+    if display.round:
+        image = image.convert("RGB")
+        image.putalpha(_disc(image.size))
     if display.rotate:
         image = image.transpose(_TURNS_BACK[display.rotate])
     out = io.BytesIO()
@@ -95,33 +117,8 @@ def read_frame(data: bytes, display: Display) -> Frame:
     return Frame(data, display.width, display.height, display.format)
 
 
-def _stretch(image: Image.Image, display: Display) -> Image.Image:
-    return image.resize(display.upright_size, LANCZOS)
-
-
-def _cover(image: Image.Image, display: Display) -> Image.Image:
-    """Fill the panel and cut off what hangs over, the same on both sides."""
-    width, height = display.upright_size
-    scale = max(width / image.width, height / image.height)
-    left = (image.width - width / scale) / 2
-    top = (image.height - height / scale) / 2
-    # Rounding may put the box a hair outside of the picture, which Pillow refuses.
-    box = (max(left, 0), max(top, 0), min(image.width - left, image.width), min(image.height - top, image.height))
-    return image.resize((width, height), LANCZOS, box)
-
-
-def _contain(image: Image.Image, display: Display) -> Image.Image:
-    """Show the whole picture and fill what is left with the background."""
-    width, height = display.upright_size
-    scale = min(width / image.width, height / image.height)
-    inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    canvas = Image.new("RGB", (width, height), display.background_rgb)
-    canvas.paste(image.resize(inner, LANCZOS), ((width - inner[0]) // 2, (height - inner[1]) // 2))
-    return canvas
-
-
-_FITS: dict[str, Callable[[Image.Image, Display], Image.Image]] = {
-    "stretch": _stretch,
-    "cover": _cover,
-    "contain": _contain,
-}
+def _disc(size: tuple[int, int]) -> Image.Image:
+    """A mask that is set where a round panel of this size has pixels."""
+    disc = Image.new("L", size)
+    ImageDraw.Draw(disc).ellipse((0, 0, size[0] - 1, size[1] - 1), fill=255)
+    return disc

@@ -117,11 +117,15 @@ class Generation:
 
 @dataclass(frozen=True)
 class Rendering:
-    """What goes back: the generation and its frames, in order. `index` is the picture of frames[0]."""
+    """What goes back: the generation and its frames, in order.
+
+    `index` says which picture frames[0] was made of, and `picture` is that one, encoded; empty with no frames.
+    """
 
     generation: Generation
     frames: tuple[Frame, ...] = ()
     index: int = 0
+    picture: bytes = b""
 
 
 def read_json(text: bytes | str) -> Any:

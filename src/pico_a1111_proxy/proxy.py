@@ -15,6 +15,7 @@ from pico_a1111_proxy.errors import BadRequest, PictureError, ProxyError, Upstre
 from pico_a1111_proxy.frames import Frame, convert, preview
 from pico_a1111_proxy.gate import Gate
 from pico_a1111_proxy.jobs import Generation, Job, Progress, Rendering
+from pico_a1111_proxy.newest import Newest, Published
 
 T = TypeVar("T")
 
@@ -85,11 +86,15 @@ class Upstream(Protocol):
 
 
 class Proxy:
-    """Renders jobs with one upstream. `converters` is the bounded pool of threads that convert."""
+    """Renders jobs with one upstream, and publishes what it renders.
 
-    def __init__(self, upstream: Upstream, gate: Gate, converters: Executor) -> None:
+    `converters` is the bounded pool of threads that convert.
+    """
+
+    def __init__(self, upstream: Upstream, gate: Gate, converters: Executor, newest: Newest) -> None:
         self.upstream = upstream
         self.gate = gate
+        self._newest = newest
         self._converters = converters
         self._work: set[asyncio.Task[Rendering]] = set()
 
@@ -132,7 +137,10 @@ class Proxy:
             generation = await self.upstream.generate(job)
             if job.wanted == "none":
                 return Rendering(generation)
-            return await self._in_thread(develop, job, generation)
+            rendering = await self._in_thread(develop, job, generation)
+        # Also for a client that has left: it finds its picture there.
+        self._newest.publish(job.display.name, Published(rendering.picture))
+        return rendering
 
     async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._converters, function, *args)
@@ -151,8 +159,10 @@ def develop(job: Job, generation: Generation) -> Rendering:
     if not generation.pictures:
         _explain_no_picture(generation)
     indices = generation.pictures if job.wanted == "all" else (_choose(job.index, generation),)
-    frames = tuple(convert(generation.picture(i), job.display) for i in indices)
-    return Rendering(generation, frames, indices[0])
+    first = generation.picture(indices[0])
+    # One after the other: what is decoded of the others need not be held together.
+    others = (convert(generation.picture(i), job.display) for i in indices[1:])
+    return Rendering(generation, (convert(first, job.display), *others), indices[0], first)
 
 
 def _choose(index: int | None, generation: Generation) -> int:

@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pico_a1111_proxy.displays import MAX_SIDE, Display, default_display
+from pico_a1111_proxy.panels import DISPLAYS
+from pico_a1111_proxy.profiles import Profiles, read_profiles
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -26,7 +28,6 @@ Relay = Literal["on", "off"]
 # Read and checked, but nothing uses them in this version; whoever sets one is told.
 LATER = frozenset(
     {
-        "displays_file",
         "enable_caching",
         "cache_dir",
         "cache_max_mb",
@@ -141,7 +142,9 @@ class Settings(BaseSettings):
     json_images: Annotated[Literal["frame", "original"], Choice] = Field(
         "frame", description="what a client gets that asks for nothing: frame or original"
     )
-    displays_file: str | None = Field(None, description="TOML file with displays of your own")
+    displays_file: Annotated[Profiles | None, NoDecode] = Field(
+        None, exclude=True, description="TOML file with displays of your own, such as displays.toml"
+    )
 
     max_workers: int = Field(4, ge=1, le=1000, description="generations in flight")
     queue_size: int = Field(10, ge=0, le=100000, description="requests that may wait")
@@ -176,6 +179,22 @@ class Settings(BaseSettings):
         if (username is None) != (password is None):
             raise ValueError("goes together with A1111_USERNAME")
         return password
+
+    @field_validator("displays_file", mode="plain")
+    @classmethod
+    def _read_displays(cls, file: object, info: ValidationInfo) -> Profiles | None:
+        """Read it here, so that its faults are told with all the others."""
+        if not isinstance(file, str):
+            return file if isinstance(file, Profiles) else None
+        said = {name: info.data.get(name, field.default) for name, field in cls.model_fields.items()}
+        default = default_display(said["target_width"], said["target_height"], said["luminance_invert"])
+        return read_profiles(file, default)
+
+    @property
+    def displays(self) -> dict[str, Display]:
+        """The displays known by name: the default one first, then the panels, then the own, which may replace them."""
+        own = self.displays_file.displays if self.displays_file else {}
+        return {self.default_display.name: self.default_display, **DISPLAYS, **own}
 
     @property
     def default_display(self) -> Display:
@@ -223,7 +242,7 @@ def read_settings(env_file: str | None = ".env", **overrides: object) -> Setting
     try:
         settings = Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg, arg-type]
     except ValidationError as error:
-        faults += map(_describe, error.errors(include_input=False))
+        faults += [line for fault in error.errors(include_input=False) for line in _describe(fault)]
     if faults:
         lines = "".join(f"\n  {fault}" for fault in faults)
         raise SettingsError(f"{len(faults)} wrong setting{'s' * (len(faults) > 1)}:{lines}")
@@ -245,11 +264,12 @@ _PLAIN_WORDS = {
 }
 
 
-def _describe(fault: ErrorDetails) -> str:
+def _describe(fault: ErrorDetails) -> list[str]:
+    """A line for each thing that is wrong with one setting."""
     name = ".".join(map(str, fault["loc"])).upper()
     words = _PLAIN_WORDS.get(fault["type"])
     message = words.format(**fault.get("ctx", {})) if words else fault["msg"].removeprefix("Value error, ")
-    return f"{name}: {message}"
+    return [f"{name}: {line}" for line in message.splitlines()]
 
 
 def _strange_lines(env_file: str | None) -> list[str]:

@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from pico_a1111_proxy.displays import DISPLAYS, Display
+from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.gate import Gate
+from pico_a1111_proxy.newest import Newest
 from pico_a1111_proxy.proxy import Proxy, Upstream
 from pico_a1111_proxy.settings import Settings
 from pico_a1111_proxy.upstreams.a1111 import Credentials, open_a1111
@@ -25,6 +26,7 @@ class Service:
 
     proxy: Proxy
     watch: Watch
+    newest: Newest
     displays: dict[str, Display]
 
 
@@ -37,11 +39,14 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         with ThreadPoolExecutor(threads, thread_name_prefix="convert") as converters:
             gate = Gate(settings.max_workers, settings.queue_size, time.monotonic)
             watch = Watch(upstream, WATCH_SECONDS)
-            proxy = Proxy(upstream, gate, converters)
+            known = displays(settings)
+            newest = Newest(known, converters)
+            proxy = Proxy(upstream, gate, converters, newest)
             async with watch.running():
                 try:
-                    yield Service(proxy, watch, displays(settings))
+                    yield Service(proxy, watch, newest, known)
                 finally:
+                    newest.close()
                     await proxy.close()
 
 
@@ -57,8 +62,7 @@ def open_upstream(settings: Settings) -> AbstractAsyncContextManager[Upstream]:
 
 def displays(settings: Settings) -> dict[str, Display]:
     """The displays known by name; the first is the default one."""
-    default = settings.default_display
-    return {default.name: default, **DISPLAYS}
+    return settings.displays
 
 
 @asynccontextmanager

@@ -1,11 +1,13 @@
-"""Fixtures: the base URL that a person gives a client, of the web UI itself or of the service before it."""
+"""Fixtures: the base URL that a person gives a client, of the web UI itself or of the service before it; and node."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
 
+from clients.node import why_not
 from fakes.a1111 import ScriptedA1111
 from fakes.personalities import PERSONALITIES
 from service import Service
@@ -39,3 +41,12 @@ def fresh_web_ui(web_ui: ScriptedA1111) -> Callable[[], None]:
         PERSONALITIES["a1111"]().play(web_ui)
 
     return renew
+
+
+@pytest.fixture
+def node() -> str:
+    """The command. Without it, or without the packages, a test is skipped, and in CI it fails."""
+    reason = why_not()
+    if reason is not None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    return "node"

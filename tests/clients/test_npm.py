@@ -4,50 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
-import pytest
-
+from clients.node import FOLDER, PINS
 from fakes.a1111 import ScriptedA1111
 from service import open_service
 
-FOLDER = Path(__file__).parent / "npm"
-PACKAGE = json.loads((FOLDER / "package.json").read_text())
-PINS = {**PACKAGE["dependencies"], **PACKAGE["overrides"]}
 LISTS = ["samplers", "upscalers", "models", "hypernetworks", "faceRestorers", "realesrgan", "styles"]
-
-
-def installed(name: str) -> str | None:
-    manifest = FOLDER / "node_modules" / name / "package.json"
-    return json.loads(manifest.read_text())["version"] if manifest.exists() else None
-
-
-def numbers(version: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", version)]
-
-
-def why_not() -> str | None:
-    """Why node can't run the client here."""
-    if shutil.which("node") is None:
-        return "node is not installed"
-    version = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True, timeout=30).stdout
-    if numbers(version) < numbers(PACKAGE["engines"]["node"]):
-        return f"node {PACKAGE['engines']['node']} is needed; here is {version.strip()}"
-    wrong = {name: installed(name) for name, version in PINS.items() if installed(name) != version}
-    return f"scripts/test installs {', '.join(wrong)} when npm and the network are there" if wrong else None
-
-
-@pytest.fixture
-def node() -> str:
-    reason = why_not()
-    if reason is not None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
-    return "node"
 
 
 async def session(node: str, *arguments: str) -> Any:

@@ -12,8 +12,9 @@ from PIL import Image
 
 from conformance.both import FAMILY, SIDE, Both, assert_refused, definition, first_of, header, pictures, redrawn
 from fakes.pictures import b64, corners, encode, gradient, png
-from pico_a1111_proxy.displays import DISPLAYS, default_display
+from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.frames import convert
+from pico_a1111_proxy.panels import DISPLAYS
 from service import RAW, TXT2IMG
 
 FRAME = "?answer=frame"

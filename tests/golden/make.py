@@ -2,11 +2,16 @@
 
 The frame is the written definition of the default display, one pixel at a time. It goes from a square to a
 square, where every version of Pillow resizes alike; make it again only when the definition itself changes.
+
+`python tests/golden/make.py panel` makes what a named display gets of the middle of the picture, with each dither, as
+the package is now: look at what has changed, and at the previews, before you keep it.
 """
 
 from __future__ import annotations
 
+import io
 import math
+import sys
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter
@@ -14,6 +19,8 @@ from PIL import Image, ImageDraw, ImageFilter
 HERE = Path(__file__).parent
 SIDE = 300
 PANEL = 240
+NAMED = "waveshare-pico-lcd-1.3"
+MIDDLE = (118, 150, 182, 214)  # the pixels are the display's own, so that nothing is resized
 
 
 def main() -> None:
@@ -53,5 +60,24 @@ def frame_of(picture: Image.Image) -> bytes:
     return bytes(frame)
 
 
+def panel_frames() -> dict[str, bytes]:
+    """What a named display, were it 64 by 64, gets of the middle of the picture, by dither."""
+    # The golden picture alone needs no package.
+    from dataclasses import replace  # noqa: PLC0415
+
+    from pico_a1111_proxy.displays import DITHERS  # noqa: PLC0415
+    from pico_a1111_proxy.frames import convert  # noqa: PLC0415
+    from pico_a1111_proxy.panels import DISPLAYS  # noqa: PLC0415
+
+    out = io.BytesIO()
+    Image.open(HERE / "square.png").crop(MIDDLE).save(out, "PNG")
+    small = replace(DISPLAYS[NAMED], width=64, height=64)
+    return {dither: convert(out.getvalue(), replace(small, dither=dither)).data for dither in DITHERS}
+
+
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == ["panel"]:
+        for dither, data in panel_frames().items():
+            (HERE / f"panel-{dither}.rgb565-be").write_bytes(data)
+    else:
+        main()

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import click
+import numpy as np
 import pytest
+from pydantic import BaseModel
 
 from pico_a1111_proxy.cli import main
-from pico_a1111_proxy.displays import DISPLAYS
+from pico_a1111_proxy.displays import Display, default_display
+from pico_a1111_proxy.frames import describe_display
+from pico_a1111_proxy.panels import DISPLAYS
 from pico_a1111_proxy.pixels import FORMATS
+from pico_a1111_proxy.profiles import _PanelFields, _Profile, read_profiles
 from pico_a1111_proxy.settings import LATER, Settings, read_settings
 from pico_a1111_proxy.web.app import create_app
+from pico_a1111_proxy.web.frames import NewestOptions, PushOptions
 from pico_a1111_proxy.web.options import ANSWERS, RenderOptions
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -31,12 +45,17 @@ FENCED = re.compile(r"^```\w*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(r"(?:\.venv/bin/)?pico-a1111-proxy [a-z]|scripts/")
 
 
-def paths(router: Any) -> Iterator[str]:
+def paths(router: Any, base: str = "") -> Iterator[str]:
+    """Every path, with the name of a parameter in capitals; what is the same below another base comes once."""
     for route in router.routes:
         included = getattr(route, "original_router", None)
-        yield from paths(included) if included else [route.path]
+        if included is None:
+            yield re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), base + route.path)
+        elif route.include_context.include_in_schema:
+            yield from paths(included, base + route.include_context.prefix)
 
 
+OPTIONS = (RenderOptions, NewestOptions, PushOptions)
 BASES = {"/original", "/displays/NAME"}  # addresses before A1111's own paths
 ROUTES = set(paths(create_app(read_settings(None)))) - {"/docs/oauth2-redirect"}
 
@@ -96,7 +115,51 @@ def test_every_display_format_and_answer_is_told(name: str) -> None:
     assert f"`{name}`" in EVERYWHERE
 
 
-@pytest.mark.parametrize("name", RenderOptions.model_fields)
+def wire_row(display: Display) -> list[str]:
+    size = f"{display.width}x{display.height}" + ", round" * display.round
+    length = len(FORMATS[display.format].pack(np.zeros((display.height, display.width, 3), np.uint8)))
+    return [f"`{display.name}`", display.label, size, f"`{display.format}`", f"{length:,}"]
+
+
+def driver_row(display: Display) -> list[str]:
+    panel = display.panel
+    assert panel
+    invon = {True: "yes", False: "no", None: "depends"}[panel.invon]
+    madctl = "" if panel.madctl is None else f"0x{panel.madctl:02X}"
+    begins = "" if panel.x_offset is None else f"{panel.x_offset}, {panel.y_offset}"
+    facts = [panel.controller, panel.bus, invon, madctl, begins, panel.sure, panel.source, panel.note]
+    return [f"`{display.name}`", *facts]
+
+
+def test_the_tables_of_displays_are_those_of_the_code() -> None:
+    told = [row for row in rows(TEXTS["docs/displays.md"]) if row[0].strip("`") in DISPLAYS]
+    assert [row for row in told if len(row) == 5] == [wire_row(display) for display in DISPLAYS.values()]
+    assert [row for row in told if len(row) != 5] == [driver_row(display) for display in DISPLAYS.values()]
+
+
+def test_the_display_that_is_shown_as_json_is_one() -> None:
+    (shown,) = re.findall(r"^```json\n(.*?)^```$", TEXTS["docs/displays.md"], re.DOTALL | re.MULTILINE)
+    assert json.loads(shown) == describe_display(DISPLAYS[json.loads(shown)["name"]])
+
+
+def test_the_file_of_displays_that_is_shown_can_be_read(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"^```toml\n(.*?)^```$", TEXTS["docs/displays.md"], re.DOTALL | re.MULTILINE)
+    file = tmp_path / "displays.toml"
+    file.write_text(shown, encoding="utf-8")
+    displays = read_profiles(str(file), default_display(240, 240, invert=True)).displays
+    assert (displays["hall"].rotate, displays["hall"].panel) == (90, DISPLAYS["waveshare-pico-lcd-1.3"].panel)
+    # The table of "desk" shows every key there is.
+    keys = tomllib.loads(shown)["desk"]
+    assert keys.keys() | {"like"} == _Profile.model_fields.keys()
+    assert keys["panel"].keys() == _PanelFields.model_fields.keys()
+    assert displays["desk-2"] == replace(
+        displays["desk"], name="desk-2", panel=replace(displays["desk"].panel, invon=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "name", {**RenderOptions.model_fields, **NewestOptions.model_fields, **PushOptions.model_fields}
+)
 def test_every_parameter_is_told(name: str) -> None:
     assert f"`{name}`" in EVERYWHERE or f"`?{name}=" in EVERYWHERE
 
@@ -139,20 +202,24 @@ def test_a_script_that_is_shown_can_be_run(file: str, script: str) -> None:
     assert os.access(ROOT / script, os.X_OK), f"{file} shows {script}"
 
 
+def check_parameters(query: dict[str, str], *models: type[BaseModel]) -> None:
+    """One of the models has all of them, and takes their values."""
+    assert query.keys() <= set().union(*(model.model_fields for model in models))
+    next(model for model in models if query.keys() <= model.model_fields.keys()).model_validate(query)
+
+
 @pytest.mark.parametrize("address", re.findall(r"https?://[^\s\"'`)]+:8080(/[^\s\"'`)]*)", README))
 def test_an_address_that_is_shown_is_a_route_with_good_parameters(address: str) -> None:
     parts = urlsplit(address)
-    assert parts.path in ROUTES | BASES
     query = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
-    assert query.keys() <= RenderOptions.model_fields.keys()
-    assert RenderOptions.model_validate(query).display in {None, "default", *DISPLAYS}
+    assert {query.get("display"), *re.findall("^/displays/([^/]+)/", parts.path)} <= {None, "default", *DISPLAYS}
+    assert re.sub("^/displays/[^/]+/", "/displays/NAME/", parts.path) in ROUTES | BASES
+    check_parameters(query, NewestOptions if parts.path.startswith("/displays/") else RenderOptions)
 
 
 @pytest.mark.parametrize("query", sorted({span for span in spans(README) if re.fullmatch(r"\?\w+=\S+", span)}))
 def test_a_parameter_that_is_shown_is_good(query: str) -> None:
-    values = dict(parse_qsl(query[1:]))
-    assert values.keys() <= RenderOptions.model_fields.keys()
-    RenderOptions.model_validate(values)
+    check_parameters(dict(parse_qsl(query[1:])), *OPTIONS)
 
 
 @pytest.mark.parametrize("name", TEXTS)

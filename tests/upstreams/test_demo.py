@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from fakes.pictures import b64, encode
-from pico_a1111_proxy.displays import DISPLAYS
 from pico_a1111_proxy.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable
 from pico_a1111_proxy.jobs import Generation, Job, Route
+from pico_a1111_proxy.panels import DISPLAYS
 from pico_a1111_proxy.upstreams.demo import DemoPainter
 from pico_a1111_proxy.upstreams.demo.fields import read_fields
 from pico_a1111_proxy.upstreams.demo.painting.label import add_label

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from fakes.pictures import b64, png
-from pico_a1111_proxy.displays import DISPLAYS
 from pico_a1111_proxy.jobs import Generation, Job
+from pico_a1111_proxy.panels import DISPLAYS
 from pico_a1111_proxy.proxy import RelayRequest
 from pico_a1111_proxy.upstreams.demo import DemoPainter
 from pico_a1111_proxy.upstreams.demo.painting.painter import paint

@@ -13,8 +13,8 @@ from PIL import PngImagePlugin
 
 from fakes.pictures import b64, corners, encode
 from fakes.pngs import chunk, ihdr, png
-from pico_a1111_proxy.displays import DISPLAYS
 from pico_a1111_proxy.jobs import Job
+from pico_a1111_proxy.panels import DISPLAYS
 from pico_a1111_proxy.proxy import RelayRequest
 from pico_a1111_proxy.upstreams.demo import DemoPainter
 from pico_a1111_proxy.upstreams.demo.pnginfo import MOST_TEXT, MOST_TEXTS, read_infotext, read_texts

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from fakes.pictures import b64, png
-from pico_a1111_proxy.displays import DISPLAYS
 from pico_a1111_proxy.jobs import Job, Progress, Route
+from pico_a1111_proxy.panels import DISPLAYS
 from pico_a1111_proxy.upstreams.demo import DemoPainter
 
 SMALL = {"width": 64, "height": 48, "steps": 2, "seed": 5}

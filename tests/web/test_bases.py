@@ -101,13 +101,14 @@ async def test_all_else_below_a_display_is_relayed(service: Service, upstream: S
 
 
 @pytest.mark.parametrize("path", [TXT2IMG, "/sdapi/v1/options", "/sdapi/v1/progress"])
-async def test_a_display_that_nobody_knows_is_a_404_that_lists_the_others(
+async def test_a_display_that_nobody_knows_is_a_404_that_says_where_the_others_are(
     service: Service, upstream: ScriptedA1111, path: str
 ) -> None:
     for name in ("nope", "%C3%A9", "..%2f", "default%20"):
         got = await service.ask("POST" if path == TXT2IMG else "GET", f"/displays/{name}{path}", {})
         assert (got.status, set(got.json())) == (404, {"error", "code", "detail"})
-        assert "waveshare-pico-lcd-1.3" in got.json()["error"]
+        assert got.json()["error"].startswith("No display is called ")
+        assert got.json()["error"].endswith("GET /displays lists all")
     assert not upstream.seen
 
 

@@ -128,3 +128,13 @@ async def test_check_43_without_keys_every_authorization_is_harmless(
         got = await service.txt2img(accept=accept, authorization=authorization, x_api_key="whatever")
         assert got.status == 200
     assert all(seen.header("authorization") is None for seen in upstream.seen)
+
+
+async def test_a_browser_is_told_to_ask_for_the_key_and_nobody_else(locked: Service) -> None:
+    page = "text/html,application/xhtml+xml,*/*;q=0.8"
+    refused = await locked.ask("GET", "/displays/default/testcard", accept=page)
+    assert (refused.status, refused.json()) == (401, REFUSAL)
+    assert refused.headers["WWW-Authenticate"].startswith("Basic realm=")
+
+    for accept in ("*/*", "application/octet-stream", "application/json"):
+        assert "WWW-Authenticate" not in (await locked.ask("GET", "/displays/default/testcard", accept=accept)).headers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fakes.a1111 import ScriptedA1111
-from pico_a1111_proxy.displays import DISPLAYS
+from pico_a1111_proxy.panels import DISPLAYS
 from pico_a1111_proxy.pixels import FORMATS
 from service import RAW, Service
 
@@ -83,11 +83,10 @@ async def test_the_query_has_the_last_word(service: Service, how: str, kind: str
 
 GOOD = {
     "answer": "frame, json, preview, original",
-    "display": ", ".join(["default", *DISPLAYS]),
     "format": ", ".join(FORMATS),
     "fit": "stretch, cover, contain",
     "rotate": "0, 90, 180, 270",
-    "dither": "none",
+    "dither": "none, ordered, blue-noise, floyd-steinberg",
     "invert": "true, false",
 }
 
@@ -102,6 +101,27 @@ async def test_a_bad_option_is_a_422_that_lists_the_good_ones(
     assert got.json()["error"].startswith(f"{name}: ")
     assert got.json()["error"].endswith(f" is not one of {GOOD[name]}")
     assert len(got.body) < 1000
+    assert not upstream.seen
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("waveshare-pico-lcd-13", "waveshare-pico-lcd-1.3, "),
+        ("PICO-LCD-1.3", "waveshare-pico-lcd-1.3"),
+        ("presto", "pimoroni-presto, pimoroni-presto-480"),
+        ("", ""),
+        ("x" * 5000, ""),
+    ],
+)
+async def test_a_display_that_nobody_knows_is_a_422_that_names_those_near_it(
+    service: Service, upstream: ScriptedA1111, name: str, meant: str
+) -> None:
+    got = await service.frame(query=f"?display={name}")
+    assert (got.status, len(got.body) < 1000) == (422, True)
+    assert got.json()["error"].startswith(f"display: '{name[:40]}' is not one of them: {meant}")
+    assert got.json()["error"].endswith("GET /displays lists all")
+    assert ("may be meant" in got.json()["error"]) == bool(meant)
     assert not upstream.seen
 
 
@@ -147,7 +167,7 @@ async def test_named_displays(service: Service, display: str) -> None:
     assert (got.headers["X-Image-Width"], got.headers["X-Image-Height"]) == (str(profile.width), str(profile.height))
     assert got.headers["Content-Length"] == str(FORMATS[profile.format].size(profile.width, profile.height))
     # Of red, upright: their drivers send INVON.
-    assert got.body[:2] == b"\xf8\x00"
+    assert got.body[:2] == {"bgr565-be": b"\x00\x1f", "rgb666": b"\xfc\x00"}.get(profile.format, b"\xf8\x00")
 
 
 async def test_an_option_overrides_the_display(service: Service) -> None:

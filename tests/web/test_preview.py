@@ -21,7 +21,7 @@ def opened(body: bytes) -> Image.Image:
 
 
 def shown(frame: bytes, width: int, height: int, form: str) -> np.ndarray:
-    return FORMATS[form].unpack(frame, width, height)
+    return FORMATS[form].show(frame, width, height)
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -12,12 +12,15 @@ from pico_a1111_proxy.settings import Settings, read_settings
 from pico_a1111_proxy.web.access import AccessLog
 from pico_a1111_proxy.web.bases import OF_A_DISPLAY
 from pico_a1111_proxy.web.cors import Cors
+from pico_a1111_proxy.web.displays import displays_routes
 from pico_a1111_proxy.web.errors import add_error_handlers
+from pico_a1111_proxy.web.frames import frame_routes
 from pico_a1111_proxy.web.guards import ApiKey, RequestId, TrailingSlash
 from pico_a1111_proxy.web.ops import VERSION, ops_routes
 from pico_a1111_proxy.web.progress import progress_routes
 from pico_a1111_proxy.web.relay import Relay, RelayRules
 from pico_a1111_proxy.web.sdapi import RequestRules, sdapi_routes
+from pico_a1111_proxy.web.testcards import testcard_routes
 from pico_a1111_proxy.wiring import open_service
 
 
@@ -44,13 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # A 307 is not followed by the MicroPython clients in the field: TrailingSlash does it without.
         redirect_slashes=False,
     )
-    rules = _request_rules(settings)
-    relay = Relay(_relay_rules(settings), rules)
-    for router in (sdapi_routes(rules), progress_routes(relay)):
-        app.include_router(router)
-        app.include_router(router, prefix=OF_A_DISPLAY, include_in_schema=False)
-    app.include_router(ops_routes())
-    app.router.default = relay
+    _add_routes(app, settings)
     add_error_handlers(app)
     # The last one added is the outermost.
     app.add_middleware(ApiKey, keys=settings.api_keys)
@@ -60,6 +57,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestId)
     app.add_middleware(TrailingSlash)
     return app
+
+
+def _add_routes(app: FastAPI, settings: Settings) -> None:
+    rules = _request_rules(settings)
+    relay = Relay(_relay_rules(settings), rules)
+    for router in (sdapi_routes(rules), progress_routes(relay)):
+        app.include_router(router)
+        app.include_router(router, prefix=OF_A_DISPLAY, include_in_schema=False)
+    app.include_router(frame_routes(rules), prefix=OF_A_DISPLAY)
+    app.include_router(testcard_routes(), prefix=OF_A_DISPLAY)
+    app.include_router(displays_routes())
+    app.include_router(ops_routes())
+    app.router.default = relay
 
 
 def _request_rules(settings: Settings) -> RequestRules:

@@ -69,7 +69,10 @@ class ApiKey:
         if scope["type"] != "http" or not self._keys or scope["path"] in OPEN_PATHS or self._knows(scope):
             await self.app(scope, receive, send)
             return
-        await respond_to(KeyRefused("Invalid or missing API key"))(scope, receive, send)
+        refusal = respond_to(KeyRefused("Invalid or missing API key"))
+        if "text/html" in Headers(scope=scope).get("accept", ""):  # a browser asks its person then
+            refusal.headers["WWW-Authenticate"] = 'Basic realm="pico-a1111-proxy", charset="UTF-8"'
+        await refusal(scope, receive, send)
 
     def _knows(self, scope: Scope) -> bool:
         headers = Headers(scope=scope)

@@ -2,91 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated
 from urllib.parse import unquote_plus
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    ValidationError,
-    WrapValidator,
-)
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field
 from starlette.datastructures import Headers
 
-from pico_a1111_proxy.displays import DITHERS, FITS, MAX_SIDE, ROTATIONS, Display, is_colour
+from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import BadRequest
-from pico_a1111_proxy.pixels import FORMATS
+from pico_a1111_proxy.fields import DisplayFields, OneOf, show
+from pico_a1111_proxy.web.bases import where_they_are
 
 ANSWERS = ("frame", "json", "preview", "original")
-LONGEST_SHOWN = 40  # characters of a bad value
 
-# The answer that a media type in Accept asks for. `json` is what a client gets that names none of ours.
+# The answer that a media type in Accept asks for.
 _NAMED = {"application/octet-stream": "frame", "image/png": "preview", "application/json": "json"}
 
 
-@dataclass(frozen=True)
-class OneOf:
-    """A pydantic annotation: the value is one of `good`, and whoever sends another is told which are."""
-
-    good: tuple[Any, ...]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Check around what makes it the right type, whose own words would not tell the good ones."""
-        return core_schema.no_info_wrap_validator_function(self._check, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """List the good values in /openapi.json."""
-        return {**handler(schema), "enum": list(self.good)}
-
-    def _check(self, text: Any, convert: Callable[[Any], Any]) -> Any:
-        with suppress(ValidationError):
-            value = convert(text)
-            if value in self.good:
-                return value
-        raise ValueError(f"{_show(text)} is not one of {', '.join(str(good).lower() for good in self.good)}")
-
-
-def _show(value: object) -> str:
-    """A client's value, short enough to leave room for the good ones."""
-    return repr(str(value)[:LONGEST_SHOWN])
-
-
-def _check_colour(text: str) -> str:
-    if not is_colour(text):
-        raise ValueError(f"{_show(text)} is not a colour such as #000000, written %23000000 in an address")
-    return text
-
-
-def _check_side(text: Any, convert: Callable[[Any], Any]) -> Any:
-    with suppress(ValidationError):
-        return convert(text)
-    raise ValueError(f"{_show(text)} is not a whole number from 1 to {MAX_SIDE}")
-
-
-Side = Annotated[int, Field(ge=1, le=MAX_SIDE), WrapValidator(_check_side)]
-
-
-class DisplayOptions(BaseModel):
-    """The query parameters of every route that yields a frame; each overrides the display's own."""
+class DisplayOptions(DisplayFields):
+    """The query parameters that choose a display, each of whose own they override."""
 
     display: str | None = Field(None, description="a display by name")
-    width: Side | None = Field(None, description="pixels of a row")
-    height: Side | None = Field(None, description="rows")
-    format: Annotated[str, OneOf(tuple(FORMATS))] | None = Field(None, description="how a pixel is written")
-    fit: Annotated[str, OneOf(FITS)] | None = Field(None, description="how the picture fills the display")
-    rotate: Annotated[int, OneOf(ROTATIONS)] | None = Field(None, description="degrees clockwise")
-    invert: Annotated[bool, OneOf((True, False))] | None = Field(None, description="send a colour negative")
-    dither: Annotated[str, OneOf(DITHERS)] | None = Field(None, description="how missing levels are hidden")
-    background: Annotated[str, AfterValidator(_check_colour)] | None = Field(
-        None, description="#rrggbb (with %23 for the #), shown where the picture is not"
-    )
 
     def apply_to(self, displays: Mapping[str, Display], base: str | None = None) -> Display:
         """The display that is asked for, else that of the base URL, else the first.
@@ -95,9 +32,18 @@ class DisplayOptions(BaseModel):
         """
         name = self.display if self.display is not None else base or next(iter(displays))
         if name not in displays:
-            raise BadRequest(f"display: {_show(name)} is not one of {', '.join(displays)}")
-        overrides = self.model_dump(include=set(DisplayOptions.model_fields) - {"display"}, exclude_none=True)
-        return replace(displays[name], **overrides)
+            raise BadRequest(f"display: {show(name)} is not one of them: {where_they_are(name, displays)}")
+        return self.changed(displays[name])
+
+
+class FrameOptions(DisplayFields):
+    """The query parameters of the routes whose path names the display."""
+
+    answer: Annotated[str, OneOf(ANSWERS)] | None = Field(None, description="what comes back")
+
+    def choose_answer(self, headers: Headers) -> str:
+        """One of ANSWERS: the query decides, then what Accept names, else it is the raw frame."""
+        return self.answer or _named_by(headers) or "frame"
 
 
 class RenderOptions(DisplayOptions):
@@ -108,7 +54,9 @@ class RenderOptions(DisplayOptions):
 
     def choose_answer(self, headers: Headers, otherwise: str) -> str:
         """One of ANSWERS: the query decides, then what Accept names, then `otherwise`."""
-        return self.answer or _named_by(",".join(headers.getlist("accept"))) or otherwise
+        named = _named_by(headers)
+        # Every ordinary A1111 client names JSON: that says nothing.
+        return self.answer or (named if named != "json" else None) or otherwise
 
 
 def without_ours(query: str) -> str:
@@ -117,11 +65,12 @@ def without_ours(query: str) -> str:
     return "&".join(part for part in parts if unquote_plus(part.partition("=")[0]) not in RenderOptions.model_fields)
 
 
-def _named_by(accept: str) -> str | None:
-    """The answer that the header names with the highest quality; None for JSON or nothing of ours.
+def _named_by(headers: Headers) -> str | None:
+    """The answer that Accept names with the highest quality; None for nothing of ours.
 
     A wildcard names nothing: every ordinary A1111 client sends one.
     """
+    accept = ",".join(headers.getlist("accept"))
     best, best_quality = None, 0.0
     entries = [[part.strip().lower() for part in entry.split(";")] for entry in accept.split(",")]
     # Firefox names image/png for every page that it opens. A picture's own request names no text/html.
@@ -134,7 +83,7 @@ def _named_by(accept: str) -> str | None:
         # Beside JSON of the same quality, ours wins: no ordinary client names it by accident.
         if kind and (quality > best_quality or (quality == best_quality > 0 and best == "json")):
             best, best_quality = kind, quality
-    return None if best == "json" else best
+    return best
 
 
 def _quality(parameters: list[str]) -> float:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from pico_a1111_proxy.web.bases import display_of
 from pico_a1111_proxy.web.options import RenderOptions, without_ours
 from pico_a1111_proxy.web.relay import Relay, Relayed
-from pico_a1111_proxy.web.sdapi import frame_headers, frame_response
+from pico_a1111_proxy.web.representations import represent
 
 
 def progress_routes(relay: Relay) -> APIRouter:
@@ -28,11 +28,7 @@ def progress_routes(relay: Relay) -> APIRouter:
         now = await service.proxy.upstream.progress()
         if now.picture is None:
             return Response(status_code=204, headers={"Vary": "Accept"})
-        frame = await service.proxy.convert(now.picture, display)
-        if answer == "frame":
-            response = frame_response(frame, frame_headers(frame))
-        else:
-            response = Response(await service.proxy.preview(frame, display), media_type="image/png")
+        response = (await represent(service.proxy, now.picture, display, answer)).response()
         response.headers.add_vary_header("Accept")
         return response
 

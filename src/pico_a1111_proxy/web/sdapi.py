@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import pybase64
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from pico_a1111_proxy.answers import Answer
-from pico_a1111_proxy.displays import Display
-from pico_a1111_proxy.errors import UpstreamError, UpstreamNonsense, UpstreamRejected
-from pico_a1111_proxy.frames import Frame, describe
+from pico_a1111_proxy.errors import UpstreamError, UpstreamRejected
 from pico_a1111_proxy.jobs import Job, Rendering, Route, Wanted
 from pico_a1111_proxy.proxy import Proxy
 from pico_a1111_proxy.web.addresses import refuse_addresses, refuse_addresses_in
@@ -22,11 +19,11 @@ from pico_a1111_proxy.web.bodies import (
     images_are_off,
     read_body,
     read_object,
-    write_json,
 )
 from pico_a1111_proxy.web.headers import downwards, upwards
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.options import RenderOptions, without_ours
+from pico_a1111_proxy.web.representations import as_frame, as_json, as_preview
 
 _WANTED: dict[str, Wanted] = {"frame": "one", "preview": "one", "json": "all"}
 
@@ -129,27 +126,12 @@ async def answer_job(proxy: Proxy, job: Job, answer: str) -> Response:
     if answer == "original":
         return original_response(rendering.generation.answer)
     if answer == "json":
-        return _json_response(rendering, job.display)
+        facts = {"X-Cache": "miss"}
+        return as_json(rendering.frames, job.display, rendering.generation).response(facts)
     frame = rendering.frames[0]
     if answer == "preview":
-        picture = await proxy.preview(frame, job.display)
-        return Response(picture, headers=_facts(rendering, frame), media_type="image/png")
-    return frame_response(frame, _facts(rendering, frame))
-
-
-def frame_response(frame: Frame, facts: dict[str, str]) -> Response:
-    """The raw pixels, strongly tagged, with `facts` as its headers."""
-    headers = {"ETag": frame.etag, **facts}
-    return Response(frame.data, headers=headers, media_type="application/octet-stream")
-
-
-def frame_headers(frame: Frame) -> dict[str, str]:
-    """What a device checks before it draws."""
-    return {
-        "X-Image-Width": str(frame.width),
-        "X-Image-Height": str(frame.height),
-        "X-Image-Format": frame.format,
-    }
+        return as_preview(frame, await proxy.preview(frame, job.display)).response(_facts(rendering))
+    return as_frame(frame).response(_facts(rendering))
 
 
 def original_response(answer: Answer) -> Response:
@@ -161,26 +143,10 @@ def original_response(answer: Answer) -> Response:
     return response
 
 
-def _facts(rendering: Rendering, frame: Frame) -> dict[str, str]:
+def _facts(rendering: Rendering) -> dict[str, str]:
     generation = rendering.generation
-    facts = {**frame_headers(frame), "X-Image-Count": str(len(generation.pictures)), "X-Cache": "miss"}
+    facts = {"X-Image-Count": str(len(generation.pictures)), "X-Cache": "miss"}
     seed = generation.seed(rendering.index)
     if seed is not None:
         facts["X-Image-Seed"] = str(seed)
     return facts
-
-
-def _json_response(rendering: Rendering, display: Display) -> Response:
-    generation = rendering.generation
-    try:
-        body = write_json(
-            {
-                "images": [pybase64.b64encode(frame.data).decode("ascii") for frame in rendering.frames],
-                "parameters": generation.parameters,
-                # Clients call json.loads on it, as on A1111's: it is text that holds JSON.
-                "info": write_json({**generation.info, "frame": describe(display)}).decode(),
-            }
-        )
-    except (ValueError, RecursionError) as error:
-        raise UpstreamNonsense("The upstream's parameters or info can't be written as JSON") from error
-    return Response(body, headers={"X-Cache": "miss"}, media_type="application/json")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import resource
 import socket
+from contextlib import suppress
 from typing import Any
 
 import h11
@@ -70,8 +72,10 @@ class Server(uvicorn.Server):
     """uvicorn's server, which stops taking new jobs as soon as it is asked to stop."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Send those in line away, let those in flight finish, then close."""
-        self.config.app.state.service.proxy.gate.close()  # type: ignore[union-attr]
+        """Send away those in line and those who wait for a picture, let those in flight finish, then close."""
+        service = self.config.app.state.service  # type: ignore[union-attr]
+        service.proxy.gate.close()
+        service.newest.close()
         await super().shutdown(sockets)
 
 
@@ -109,8 +113,19 @@ def open_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
+def allow_many_sockets() -> None:
+    """Let the process open as many files as it may, so that a thousand displays can wait at once.
+
+    Each holds a socket, and the usual soft limit of 1024 is there for programs that use select().
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # a system that names a limit which it does not give
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def run(settings: Settings, listener: socket.socket) -> None:
     """Serve on `listener` until a signal ends it."""
+    allow_many_sockets()
     server = make_server(settings)
     # All that has been loaded stays to the end: looking through it again and again would hold up every answer.
     gc.freeze()

@@ -1,0 +1,206 @@
+"""Newest: the newest picture of each display, and who waits for a newer one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Hashable, Mapping
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from pico_a1111_proxy.displays import Display
+from pico_a1111_proxy.errors import PictureError, ShuttingDown
+from pico_a1111_proxy.frames import convert, preview
+
+HELD_BYTES = 64_000_000  # of pictures, all displays together
+MOST_MADE = 8  # things kept that were made of one picture
+MADE_BYTES = 2_000_000  # of them together
+RETRY_SECONDS = 5  # when a waiter who is sent away may come again
+SHARED = 16  # waiters that are woken in one go: others get their turn in between, however many wait
+
+
+class Made(Protocol):
+    """What is made of a picture, as far as it matters here."""
+
+    @property
+    def body(self) -> bytes:
+        """What of it takes memory."""
+        ...
+
+
+M = TypeVar("M", bound=Made)
+
+
+class _Making:
+    """One thing that is being made, or was: `wanted` is how many wait for it."""
+
+    def __init__(self, work: Coroutine[Any, Any, Made]) -> None:
+        self.task: asyncio.Task[Any] = asyncio.create_task(work)
+        self.wanted = 0
+
+    @property
+    def is_good(self) -> bool:
+        return self.task.done() and not self.task.cancelled() and self.task.exception() is None
+
+    @property
+    def is_of_use(self) -> bool:
+        return self.is_good if self.task.done() else self.wanted > 0
+
+
+class Published:
+    """An encoded picture, and what was last made of it. Two with equal pictures are not the same one."""
+
+    def __init__(self, picture: bytes) -> None:
+        self.picture = picture
+        self.may_shrink = True
+        self._made: dict[Hashable, _Making] = {}
+
+    async def make(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, M]]) -> M:
+        """What `work` makes of the picture, made once for all who ask for `key`; raises what `work` raises.
+
+        Who is cancelled takes nothing from the others; with the last one the work is cancelled. A failure is not kept.
+        """
+        making = self._made.pop(key, None) or _Making(work())
+        self._made[key] = making  # the last asked for is the last to be forgotten
+        making.wanted += 1
+        try:
+            await asyncio.wait([making.task])  # which, cancelled, leaves the task alone
+        finally:
+            making.wanted -= 1
+            if not making.wanted:
+                making.task.cancel()  # which is nothing to one that is done
+            if not making.is_of_use and self._made.get(key) is making:
+                del self._made[key]
+        self._forget()
+        result: M = making.task.result()
+        return result
+
+    def shrink(self, small: bytes) -> None:
+        """Have `small` from now on in the place of the picture. What was made of that is as good as before."""
+        old, self.picture = self.picture, small
+        kept = [(key, making) for key, making in self._made.items() if making.is_good]
+        for key, making in kept:
+            if making.task.result().body is old:
+                del self._made[key]
+
+    def _forget(self) -> None:
+        """Keep no more than is allowed of what is made; what is being made belongs to those who wait for it."""
+        sizes = {key: self._size(making.task.result()) for key, making in self._made.items() if making.is_good}
+        count, size = len(sizes), sum(sizes.values())
+        for key, its_size in sizes.items():
+            if count <= MOST_MADE and size <= MADE_BYTES:
+                return
+            del self._made[key]
+            count, size = count - 1, size - its_size
+
+    def _size(self, made: Made) -> int:
+        return 0 if made.body is self.picture else len(made.body)
+
+
+class _Change:
+    """The future that up to SHARED waiters share."""
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiters = 0
+
+
+class Newest:
+    """The newest picture of each of `displays`.
+
+    Pictures of more than `budget` bytes together are too much: beginning with the one published first, each but the
+    last is replaced by the preview of its display's frame, which `converters`, a pool of threads, make.
+    """
+
+    def __init__(self, displays: Mapping[str, Display], converters: Executor, budget: int = HELD_BYTES) -> None:
+        self._displays = displays
+        self._converters = converters
+        self._budget = budget
+        self._newest: dict[str, Published] = {}  # in the order of publishing
+        self._changes: dict[str, list[_Change]] = {}
+        self._shrinking: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def held(self) -> int:
+        """Bytes of all pictures."""
+        return sum(len(published.picture) for published in self._newest.values())
+
+    def get(self, name: str) -> Published | None:
+        """The newest of the display `name`, None before the first."""
+        return self._newest.get(name)
+
+    def publish(self, name: str, published: Published) -> None:
+        """Make it the newest of the display `name`, and wake who waits for that.
+
+        With the picture that is the newest already, nothing is new and nobody is woken.
+        """
+        before = self._newest.pop(name, None)
+        if before and before.picture == published.picture:
+            self._newest[name] = before
+            return
+        self._newest[name] = published
+        _wake(self._changes.pop(name, []))
+        if self.held > self._budget and not self._closed and (self._shrinking is None or self._shrinking.done()):
+            self._shrinking = asyncio.create_task(self._shrink())
+
+    async def wait(self, name: str, after: Published | None, seconds: float) -> Published | None:
+        """The newest of the display `name` as soon as it is another than `after`; None where it is not in time.
+
+        Raises ShuttingDown, at once or while waiting.
+        """
+        if self.get(name) is after and not self._closed:
+            await self._change(name, seconds)
+        if self._closed:
+            raise ShuttingDown("The service is shutting down", RETRY_SECONDS)
+        newest = self.get(name)
+        return None if newest is after else newest
+
+    def close(self) -> None:
+        """Send away who waits; what is published can still be had."""
+        self._closed = True
+        while self._changes:
+            _wake(self._changes.popitem()[1])
+        if self._shrinking:
+            self._shrinking.cancel()
+
+    async def _change(self, name: str, seconds: float) -> None:
+        """Wait for the next one, no longer than that; all that each waiter has of its own is a timer."""
+        changes = self._changes.setdefault(name, [])
+        if not changes or changes[-1].waiters == SHARED:
+            changes.append(_Change())
+        change = changes[-1]
+        change.waiters += 1
+        try:
+            await asyncio.wait([change.future], timeout=seconds)
+        finally:
+            change.waiters -= 1
+            if not change.waiters and change in changes:
+                changes.remove(change)
+
+    async def _shrink(self) -> None:
+        while self.held > self._budget:
+            *older, _last = self._newest.items()
+            name, published = next(((name, one) for name, one in older if one.may_shrink), ("", None))
+            if published is None:
+                return
+            published.may_shrink = False
+            with suppress(PictureError):  # it stays as it is then
+                work = partial(_make_small, published.picture, self._displays[name])
+                small = await asyncio.get_running_loop().run_in_executor(self._converters, work)
+                if len(small) < len(published.picture):
+                    published.shrink(small)
+
+
+def _make_small(picture: bytes, display: Display) -> bytes:
+    # With the corners of a round panel: without them its frame would not be the same again.
+    return preview(convert(picture, display), replace(display, round=False))
+
+
+def _wake(changes: list[_Change]) -> None:
+    """Wake all who wait for `changes`, each once, those of one of them in each turn of the loop."""
+    if changes:
+        changes.pop(0).future.set_result(None)
+        asyncio.get_running_loop().call_soon(_wake, changes)

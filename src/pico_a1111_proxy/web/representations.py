@@ -1,0 +1,85 @@
+"""Representations: a frame as raw pixels, as a PNG of the panel or as A1111's JSON, and a picture as it came."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import pybase64
+from starlette.responses import Response
+
+from pico_a1111_proxy.displays import Display
+from pico_a1111_proxy.errors import UpstreamNonsense
+from pico_a1111_proxy.frames import Frame, describe
+from pico_a1111_proxy.jobs import Generation
+from pico_a1111_proxy.pictures import kind_of
+from pico_a1111_proxy.proxy import Proxy
+from pico_a1111_proxy.web.bodies import write_json
+
+
+@dataclass(frozen=True)
+class Representation:
+    """What a client gets of a picture: `body`, what it is, and `facts`, the headers that tell more of it."""
+
+    body: bytes
+    media_type: str
+    facts: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def etag(self) -> str:
+        """A strong ETag: equal for equal bytes."""
+        return f'"{hashlib.sha256(self.body).hexdigest()[:24]}"'
+
+    def response(self, further: dict[str, str] | None = None) -> Response:
+        """The whole answer, with `further` headers."""
+        headers = {"ETag": self.etag, **self.facts, **(further or {})}
+        return Response(self.body, headers=headers, media_type=self.media_type)
+
+
+async def represent(proxy: Proxy, picture: bytes, display: Display, answer: str) -> Representation:
+    """The encoded `picture` on `display`, as one of the ANSWERS. Raises PictureError for what can't be read."""
+    if answer == "original":
+        return Representation(picture, f"image/{kind_of(picture)}")
+    frame = await proxy.convert(picture, display)
+    if answer == "preview":
+        return as_preview(frame, await proxy.preview(frame, display))
+    return as_json([frame], display) if answer == "json" else as_frame(frame)
+
+
+def as_frame(frame: Frame) -> Representation:
+    """The raw pixels."""
+    return Representation(frame.data, "application/octet-stream", _facts(frame))
+
+
+def as_preview(frame: Frame, png: bytes) -> Representation:
+    """The PNG of what the panel shows of `frame`."""
+    return Representation(png, "image/png", _facts(frame))
+
+
+def as_json(frames: Sequence[Frame], display: Display, generation: Generation | None = None) -> Representation:
+    """A1111's JSON with frames where its pictures were. Raises UpstreamNonsense for what JSON can't hold."""
+    parameters = generation.parameters if generation else {}
+    info = generation.info if generation else {}
+    try:
+        body = write_json(
+            {
+                "images": [pybase64.b64encode(frame.data).decode("ascii") for frame in frames],
+                "parameters": parameters,
+                # Clients call json.loads on it, as on A1111's: it is text that holds JSON.
+                "info": write_json({**info, "frame": describe(display)}).decode(),
+            }
+        )
+    except (ValueError, RecursionError) as error:
+        raise UpstreamNonsense("The upstream's parameters or info can't be written as JSON") from error
+    return Representation(body, "application/json")
+
+
+def _facts(frame: Frame) -> dict[str, str]:
+    """What a device checks before it draws."""
+    return {
+        "X-Image-Width": str(frame.width),
+        "X-Image-Height": str(frame.height),
+        "X-Image-Format": frame.format,
+    }

@@ -1,0 +1,55 @@
+"""The test card of a display, and for a browser the page that says what a wrong colour means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from pico_a1111_proxy.testcards import draw_testcard
+from pico_a1111_proxy.web.bases import display_of
+from pico_a1111_proxy.web.conditional import conditional
+from pico_a1111_proxy.web.options import FrameOptions
+from pico_a1111_proxy.web.representations import represent
+from pico_a1111_proxy.web.testcard_page import testcard_page
+
+_CARD: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The card as a frame, as a PNG of the panel, as JSON, as it is drawn, or on a page",
+        "content": {
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {"schema": {"type": "object"}},
+            "image/png": {"schema": {"type": "string", "format": "binary"}},
+            "text/html": {"schema": {"type": "string"}},
+        },
+    },
+    304: {"description": "If-None-Match names what would have come"},
+    404: {"description": "No display has this name"},
+}
+
+
+def testcard_routes() -> APIRouter:
+    """GET /testcard, which belongs below OF_A_DISPLAY."""
+    router = APIRouter(tags=["displays"])
+
+    @router.head("/testcard", include_in_schema=False)
+    @router.get("/testcard", response_class=Response, responses=_CARD)
+    async def testcard(request: Request, options: Annotated[FrameOptions, Query()]) -> Response:
+        """Draw a picture by which a person judges the panel; a browser gets a page that explains it."""
+        service, name = request.state.service, display_of(request)
+        display = options.changed(service.displays[name])
+        if options.answer is None and _is_browser(request):
+            return conditional(request, testcard_page(display, options, str(request.base_url)))
+        card = await run_in_threadpool(draw_testcard, display)
+        answer = options.choose_answer(request.headers)
+        return conditional(request, await represent(service.proxy, card, display, answer))
+
+    return router
+
+
+def _is_browser(request: Request) -> bool:
+    """Whether Accept names a page, and no frame."""
+    named = {entry.partition(";")[0].strip().lower() for entry in request.headers.get("accept", "").split(",")}
+    return "text/html" in named and "application/octet-stream" not in named

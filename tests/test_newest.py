@@ -1,0 +1,166 @@
+"""The newest picture of each display: who waits for a newer one is woken once, and waiting costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+import pytest
+
+from fakes.pictures import png
+from pico_a1111_proxy.displays import default_display
+from pico_a1111_proxy.errors import ShuttingDown
+from pico_a1111_proxy.newest import SHARED, Newest, Published
+from pico_a1111_proxy.panels import DISPLAYS
+
+LONG = 60.0  # seconds that no test here lasts
+MANY = 3 * SHARED + 5
+SHOWN = {name: DISPLAYS[name] for name in list(DISPLAYS)[:4]} | {"default": default_display(240, 240, invert=True)}
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as threads:
+        yield threads
+
+
+@pytest.fixture
+def newest(threads: ThreadPoolExecutor) -> Newest:
+    return Newest(SHOWN, threads)
+
+
+async def turns(count: int = 20) -> None:
+    """Let everybody who can do something do it."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def no_task_is_left() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    await turns()
+    assert asyncio.all_tasks() == before
+
+
+# --- Waiting ----------------------------------------------------------------------------------------------------
+
+
+async def test_before_the_first_there_is_none(newest: Newest) -> None:
+    assert newest.get("default") is None
+    assert await newest.wait("default", None, 0.01) is None
+
+
+async def test_who_has_not_got_the_newest_does_not_wait(newest: Newest) -> None:
+    newest.publish("default", first := Published(b"1"))
+    assert newest.get("default") is await newest.wait("default", None, LONG) is first
+    newest.publish("default", second := Published(b"2"))
+    assert await newest.wait("default", first, LONG) is second
+    assert await newest.wait("default", second, 0.01) is None
+
+
+async def test_a_publish_wakes_every_waiter_once(newest: Newest) -> None:
+    woken: list[Published | None] = []
+
+    async def wait() -> None:
+        woken.append(await newest.wait("default", None, LONG))
+
+    async with no_task_is_left():
+        waiting = [asyncio.create_task(wait()) for _ in range(MANY)]
+        await turns()
+        newest.publish("waveshare-pico-lcd-0.96", Published(b"of another display"))
+        await turns()
+        assert woken == []
+        newest.publish("default", published := Published(b"1"))
+        await asyncio.gather(*waiting)
+    assert woken == [published] * MANY
+
+
+async def test_waiters_leave_room_for_others_between_them(newest: Newest) -> None:
+    woken = 0
+
+    async def wait() -> None:
+        nonlocal woken
+        await newest.wait("default", None, LONG)
+        woken += 1
+
+    waiting = [asyncio.create_task(wait()) for _ in range(MANY)]
+    await turns()
+    newest.publish("default", Published(b"1"))
+    seen = []
+    while woken < MANY:
+        await asyncio.sleep(0)
+        seen.append(woken)
+    await asyncio.gather(*waiting)
+    assert max(after - before for before, after in zip([0, *seen], seen, strict=False)) == SHARED
+
+
+async def test_waiting_starts_no_task(newest: Newest) -> None:
+    waiting = [asyncio.create_task(newest.wait("default", None, LONG)) for _ in range(MANY)]
+    before = asyncio.all_tasks()
+    await turns()
+    assert asyncio.all_tasks() == before
+    newest.publish("default", Published(b"1"))
+    await asyncio.gather(*waiting)
+
+
+async def test_who_leaves_takes_nothing_from_the_others(newest: Newest) -> None:
+    async with no_task_is_left():
+        waiting = [asyncio.create_task(newest.wait("default", None, LONG)) for _ in range(MANY)]
+        await turns()
+        for task in waiting[::2]:
+            task.cancel()
+        await turns()
+        newest.publish("default", published := Published(b"1"))
+        await turns(100)
+        assert all(task.cancelled() for task in waiting[::2])
+        assert [task.result() for task in waiting[1::2]] == [published] * (MANY // 2)
+
+
+async def test_a_waiter_that_leaves_frees_what_it_held(newest: Newest) -> None:
+    one = asyncio.create_task(newest.wait("default", None, LONG))
+    await turns()
+    assert len(newest._changes["default"]) == 1
+    for _ in range(MANY):
+        other = asyncio.create_task(newest.wait("default", None, LONG))
+        await turns()
+        other.cancel()
+        await turns()
+    one.cancel()
+    await turns()
+    assert newest._changes["default"] == []
+
+
+async def test_the_same_picture_again_is_nothing_new(newest: Newest) -> None:
+    newest.publish("default", first := Published(png()))
+    waiting = asyncio.create_task(newest.wait("default", first, LONG))
+    await turns()
+    newest.publish("default", Published(png()))
+    await turns()
+    assert newest.get("default") is first
+    assert not waiting.done()
+    newest.publish("default", second := Published(png("blue")))
+    assert await waiting is second
+
+
+async def test_a_storm_of_publishing_wakes_with_the_last(newest: Newest) -> None:
+    waiting = [asyncio.create_task(newest.wait("default", None, LONG)) for _ in range(MANY)]
+    await turns()
+    for number in range(500):
+        newest.publish("default", last := Published(b"%d" % number))
+    assert set(await asyncio.gather(*waiting)) == {last}
+
+
+async def test_closing_sends_everybody_away_and_lets_nobody_wait(newest: Newest) -> None:
+    newest.publish("default", first := Published(b"1"))
+    waiting = [asyncio.create_task(newest.wait(name, newest.get(name), LONG)) for name in SHOWN for _ in range(MANY)]
+    await turns()
+    newest.close()
+    said = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(error) for error in said} == {ShuttingDown}
+    with pytest.raises(ShuttingDown) as refused:
+        await newest.wait("default", first, LONG)
+    assert refused.value.retry_after == 5
+    assert newest.get("default") is first
