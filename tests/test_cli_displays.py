@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from fakes.commands import COMMAND, PATIENCE, enter, environment, refused, run
 from fakes.pictures import encode, gradient, png
-from pico_a1111_proxy.frames import describe_display
+from pico_a1111_proxy.cli import main
+from pico_a1111_proxy.displays import describe_display
+from pico_a1111_proxy.fields import DisplayFields
 from pico_a1111_proxy.panels import DISPLAYS
 
 LCD2 = "waveshare-pico-lcd-2"
@@ -35,14 +38,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # --- --display ---
 
 
-def test_an_unknown_name_is_told_with_its_neighbours() -> None:
-    told = "Error: Invalid value for --display: '{}' is no display's name{}; pico-a1111-proxy displays lists them"
+def test_what_may_be_said_of_a_display_are_the_options() -> None:
+    options = {option.name for option in main.commands["convert"].params if isinstance(option, click.Option)}
+    assert options == DisplayFields.model_fields.keys() | {"display", "linear_light", "sharpen"}
 
-    result = run("convert", "-", "-", "--display", "Waveshare-LCD-2", stdin=png())
-    assert result.stderr.splitlines()[-1].startswith(told.partition("{}; ")[0].format("Waveshare-LCD-2"))
-    assert "; near it: " in result.stderr
-    assert LCD2 in result.stderr
-    assert len([name for name in DISPLAYS if name in result.stderr]) <= 5  # one may be the start of another
+
+def test_an_unknown_name_is_told_with_its_neighbours() -> None:
+    told = "Error: Invalid value for --display: No display is called '{}': {}pico-a1111-proxy displays lists all"
+
+    last = run("convert", "-", "-", "--display", "Waveshare-LCD-2", stdin=png()).stderr.splitlines()[-1]
+    meant = (
+        last.removeprefix(told.partition("{}p")[0].format("Waveshare-LCD-2"))
+        .partition(" may be meant, ")[0]
+        .split(", ")
+    )
+    assert last == told.format("Waveshare-LCD-2", f"{', '.join(meant)} may be meant, ")
+    assert LCD2 in meant
+    assert len(meant) <= 4
+    assert set(meant) <= DISPLAYS.keys()
     refused(run("preview", "-", "-", "--display", "qqq"), 2, told.format("qqq", ""))
 
 
@@ -170,5 +183,5 @@ def test_all_facts_of_one() -> None:
     refused(
         run("displays", "qqq"),
         2,
-        "Error: Invalid value for NAME: 'qqq' is no display's name; pico-a1111-proxy displays lists them",
+        "Error: Invalid value for NAME: No display is called 'qqq': pico-a1111-proxy displays lists all",
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, asdict, replace
 
 import pytest
 
-from pico_a1111_proxy.displays import Display, default_display, is_colour
+from pico_a1111_proxy.displays import Display, Panel, default_display, describe_display, is_colour
 
 
 @pytest.mark.parametrize("invert", [True, False])
@@ -48,3 +48,12 @@ def test_a_display_is_changed_by_replacing_it_only() -> None:
     with pytest.raises(FrozenInstanceError):
         display.width = 1  # type: ignore[misc]
     assert replace(display, width=1).width == 1
+
+
+def test_what_a_client_reads_of_a_display() -> None:
+    """All but what only the definition of the default display needs."""
+    panel = Panel("ST7789", madctl=0x70)
+    one = Display("one", 9, 4, "mono-hlsb", "contain", 90, True, "ordered", "#123456", True, 60, label="L", panel=panel)
+    for display, size in ((one, 8), (Display("other", 9, 4, "rgb666", round=True), 108)):
+        expected = {name: fact for name, fact in asdict(display).items() if name != "as_stored"}
+        assert describe_display(display) == {**expected, "bytes": size}

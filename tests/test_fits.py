@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from fakes.pictures import BLUE, gradient
 from pico_a1111_proxy.displays import FITS, Display
@@ -35,15 +35,26 @@ def light(value: float) -> float:
     return share / 12.92 if share <= 0.04045 else float(((share + 0.055) / 1.055) ** 2.4)
 
 
+def value(mean: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Of light: the way back, not rounded."""
+    shares = np.where(mean <= 0.0031308, mean * 12.92, 1.055 * mean ** (1 / 2.4) - 0.055)
+    return 255 * shares
+
+
+# To the nearest value, and in the dark a tenth more: half of one of 16384 steps of light.
+NEAREST = 0.61
+
+
 def inside(image: Image.Image) -> np.ndarray[Any, Any]:
     """Without the edge, where Lanczos sees one side only."""
     return np.asarray(image).astype(int)[4:-4, 4:-4]
 
 
-def test_half_the_light_is_188_and_not_128() -> None:
+@EVERY_FIT
+def test_half_the_light_is_188_and_not_128(form: str) -> None:
     board = checkerboard(160)
-    assert set(inside(fit(board, display((40, 40), linear_light=True))).ravel()) <= {187, 188}
-    assert set(inside(fit(board, display((40, 40)))).ravel()) <= {127, 128}
+    assert set(inside(fit(board, display((40, 40), form, linear_light=True))).ravel()) <= {187, 188}
+    assert set(inside(fit(board, display((40, 40), form))).ravel()) <= {127, 128}
 
 
 @pytest.mark.parametrize(("dark", "bright"), [(0, 60), (10, 200), (3, 12), (128, 255)])
@@ -51,6 +62,27 @@ def test_the_mean_light_is_kept(dark: int, bright: int) -> None:
     found = inside(fit(checkerboard(160, dark, bright), display((40, 40), linear_light=True)))
     wanted = (light(dark) + light(bright)) / 2
     assert light(found.min() - 0.6) <= wanted <= light(found.max() + 0.6)
+
+
+def test_the_light_of_two_values_is_mixed_to_the_nearest_value() -> None:
+    """Each value above each other: where nothing is resized across, a row of two pixels becomes their mean."""
+    above, below = (values.ravel().astype(np.uint8) for values in np.meshgrid(np.arange(256), np.arange(256)))
+    picture = Image.fromarray(np.stack([above, below])).convert("RGB")
+    found = np.asarray(fit(picture, display((256 * 256, 1), linear_light=True)))[0, :, 0]
+    lights = np.array([light(value) for value in range(256)])
+
+    assert np.abs(found - value((lights[above] + lights[below]) / 2)).max() <= NEAREST
+
+
+def test_light_is_mixed_by_lanczos_too() -> None:
+    """Of black and white, whose light is their value, and which goes below none and above all at edges."""
+    spots = np.random.default_rng(0).integers(0, 2, (8, 12)).repeat(7, axis=0).repeat(7, axis=1).astype(np.float32)
+    found = fit(Image.fromarray(spots.astype(np.uint8) * 255).convert("RGB"), display((41, 27), linear_light=True))
+    wanted = np.asarray(Image.fromarray(spots).resize((41, 27), Image.Resampling.LANCZOS))
+
+    assert wanted.min() < 0
+    assert wanted.max() > 1
+    assert np.abs(np.asarray(found)[..., 0] - value(wanted.clip(0, 1))).max() <= NEAREST
 
 
 @EVERY_FIT
@@ -110,6 +142,20 @@ def test_cover_is_the_middle_of_the_picture(linear: bool) -> None:
     assert np.abs(inside(found) - inside(middle)).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("picture", "panel", "box"),
+    [
+        ((5, 2), (20, 10), (0.5, 0, 4.5, 2)),
+        ((2, 5), (10, 20), (0, 0.5, 2, 4.5)),
+        ((7, 7), (9, 8), (0, 7 / 18, 7, 119 / 18)),
+    ],
+)
+def test_cover_cuts_pixels_in_parts_so_that_shapes_stay_what_they_are(picture: Any, panel: Any, box: Any) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*picture[::-1], 3)).astype(np.uint8))
+    found = fit(noise, display(panel, "cover"))
+    assert found.tobytes() == noise.resize(panel, Image.Resampling.LANCZOS, box).tobytes()
+
+
 def step() -> Image.Image:
     """Dark on the left, bright on the right."""
     image = Image.new("RGB", (80, 40), (60, 60, 60))
@@ -131,6 +177,20 @@ def test_sharpening_makes_edges_overshoot_the_more_the_more_of_it() -> None:
     assert some + 15 < much
 
 
+@EVERY_FIT
+@pytest.mark.parametrize("linear", [True, False])
+@pytest.mark.parametrize("percent", [20, 50, 200])
+def test_the_pixels_of_the_display_are_sharpened_by_one_pixel(form: str, linear: bool, percent: int) -> None:
+    """Not those of the picture, and also where an edge is faint."""
+    noise = np.random.default_rng(0).integers(0, 256, (60, 90, 3)).astype(np.uint8)
+    picture = Image.fromarray(noise).filter(ImageFilter.GaussianBlur(2))
+    plain = fit(picture, display((45, 30), form, linear_light=linear))
+    found = fit(picture, display((45, 30), form, linear_light=linear, sharpen=percent))
+
+    assert found.tobytes() == plain.filter(ImageFilter.UnsharpMask(1, percent, 0)).tobytes()
+    assert found.tobytes() != plain.tobytes()
+
+
 def test_far_from_an_edge_sharpening_changes_nothing() -> None:
     row = np.asarray(fit(step(), display((40, 20), sharpen=200)))[10, :, 0]
     assert set(row[:12]) == {60}
@@ -142,6 +202,8 @@ def test_far_from_an_edge_sharpening_changes_nothing() -> None:
     [
         ((3, 5), (7, 7), (1, 0, 5, 7)),  # 4.2 wide, and one pixel more of the three over on the right
         ((5, 3), (7, 7), (0, 1, 7, 5)),
+        ((2, 3), (7, 7), (1, 0, 6, 7)),  # 4.67 wide, to the nearest pixel
+        ((3, 2), (7, 7), (0, 1, 7, 6)),
         ((10, 10), (9, 4), (2, 0, 6, 4)),
         ((1, 1), (5, 3), (1, 0, 4, 3)),
         ((1000, 1), (7, 5), (0, 2, 7, 3)),  # never less than one line
@@ -150,8 +212,10 @@ def test_far_from_an_edge_sharpening_changes_nothing() -> None:
     ],
 )
 @pytest.mark.parametrize("linear", [True, False])
-def test_contain_to_the_pixel(picture: Any, panel: Any, box: Any, linear: bool) -> None:
-    shape = display(panel, "contain", background="#ff8000", linear_light=linear)
+@pytest.mark.parametrize("sharpen", [0, 200])
+def test_contain_to_the_pixel(picture: Any, panel: Any, box: Any, linear: bool, sharpen: int) -> None:
+    """Also sharpened: where the picture ends is no edge of it."""
+    shape = display(panel, "contain", background="#ff8000", linear_light=linear, sharpen=sharpen)
     expected = Image.new("RGB", panel, (255, 128, 0))
     expected.paste(BLUE, box)
     assert fit(Image.new("RGB", picture, BLUE), shape).tobytes() == expected.tobytes()

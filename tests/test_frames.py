@@ -220,6 +220,17 @@ def test_grey_is_the_light_that_an_eye_sees(name: str) -> None:
         assert form.show(frame.data, 1, 1)[0, 0] == nearest(np.array([grey]), form.depths[0])[0]
 
 
+@pytest.mark.parametrize(("linear", "grey"), [(False, 113), (True, 167)])
+def test_grey_is_taken_of_the_colours_that_were_mixed(linear: bool, grey: int) -> None:
+    """Fine red and green becomes a yellow of 128, or with its light mixed of 188, whose grey is 0.886 of it."""
+    pattern = np.zeros((64, 64, 3), np.uint8)
+    pattern[:, ::2], pattern[:, 1::2] = RED, GREEN
+    frame = convert(encode(Image.fromarray(pattern)), Display("d", 16, 16, "gs8", linear_light=linear))
+
+    middle = np.frombuffer(frame.data, np.uint8).reshape(16, 16)[4:-4, 4:-4].astype(int)
+    assert np.abs(middle - grey).max() <= 1
+
+
 @pytest.mark.parametrize("extra", [-115200, -1, 1, 115200])
 def test_a_frame_of_another_length_is_refused(extra: int) -> None:
     display = default_display(240, 240, invert=True)
@@ -250,3 +261,4 @@ def test_what_a_client_reads_of_a_frame() -> None:
         "description": "240x240 RGB565 format for Pico LCD",
     }
     assert describe(Display("d", 160, 80, "bgr565-le"))["description"] == "160x80 BGR565 format for Pico LCD"
+    assert describe(Display("d", 160, 80, "rgb666"))["bytes"] == 38400

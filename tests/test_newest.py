@@ -12,11 +12,11 @@ import pytest
 from fakes.pictures import png
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import ShuttingDown
-from pico_a1111_proxy.newest import SHARED, Newest, Published
+from pico_a1111_proxy.newest import Newest, Published
 from pico_a1111_proxy.panels import DISPLAYS
 
 LONG = 60.0  # seconds that no test here lasts
-MANY = 3 * SHARED + 5
+MANY = 53
 SHOWN = {name: DISPLAYS[name] for name in list(DISPLAYS)[:4]} | {"default": default_display(240, 240, invert=True)}
 
 
@@ -78,25 +78,6 @@ async def test_a_publish_wakes_every_waiter_once(newest: Newest) -> None:
     assert woken == [published] * MANY
 
 
-async def test_waiters_leave_room_for_others_between_them(newest: Newest) -> None:
-    woken = 0
-
-    async def wait() -> None:
-        nonlocal woken
-        await newest.wait("default", None, LONG)
-        woken += 1
-
-    waiting = [asyncio.create_task(wait()) for _ in range(MANY)]
-    await turns()
-    newest.publish("default", Published(b"1"))
-    seen = []
-    while woken < MANY:
-        await asyncio.sleep(0)
-        seen.append(woken)
-    await asyncio.gather(*waiting)
-    assert max(after - before for before, after in zip([0, *seen], seen, strict=False)) == SHARED
-
-
 async def test_waiting_starts_no_task(newest: Newest) -> None:
     waiting = [asyncio.create_task(newest.wait("default", None, LONG)) for _ in range(MANY)]
     before = asyncio.all_tasks()
@@ -122,7 +103,7 @@ async def test_who_leaves_takes_nothing_from_the_others(newest: Newest) -> None:
 async def test_a_waiter_that_leaves_frees_what_it_held(newest: Newest) -> None:
     one = asyncio.create_task(newest.wait("default", None, LONG))
     await turns()
-    assert len(newest._changes["default"]) == 1
+    assert newest.waiting == 1
     for _ in range(MANY):
         other = asyncio.create_task(newest.wait("default", None, LONG))
         await turns()
@@ -130,7 +111,7 @@ async def test_a_waiter_that_leaves_frees_what_it_held(newest: Newest) -> None:
         await turns()
     one.cancel()
     await turns()
-    assert newest._changes["default"] == []
+    assert newest.waiting == 0
 
 
 async def test_the_same_picture_again_is_nothing_new(newest: Newest) -> None:
@@ -143,6 +124,23 @@ async def test_the_same_picture_again_is_nothing_new(newest: Newest) -> None:
     assert not waiting.done()
     newest.publish("default", second := Published(png("blue")))
     assert await waiting is second
+
+
+async def test_the_newest_is_the_one_that_arrived_last_and_not_the_one_that_took_longest(newest: Newest) -> None:
+    slow, quick = Published(b"arrived first"), Published(b"arrived second")
+    newest.publish("default", quick)
+    newest.publish("default", slow)
+    assert newest.get("default") is quick
+    newest.publish("waveshare-pico-lcd-0.96", slow)  # there it is the only one
+    assert newest.get("waveshare-pico-lcd-0.96") is slow
+
+
+async def test_the_same_picture_again_is_as_new_as_its_last_arrival(newest: Newest) -> None:
+    first, between, again = Published(b"1"), Published(b"2"), Published(b"1")
+    newest.publish("default", first)
+    newest.publish("default", again)
+    newest.publish("default", between)
+    assert newest.get("default") is first
 
 
 async def test_a_storm_of_publishing_wakes_with_the_last(newest: Newest) -> None:

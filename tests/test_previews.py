@@ -102,6 +102,17 @@ def test_it_stands_upright_in_true_colours(form: PixelFormat, rotate: int, inver
 
 
 @pytest.mark.parametrize("rotate", ROTATIONS)
+@pytest.mark.parametrize("fit", FITS)
+def test_a_turned_panel_shows_what_an_upright_one_shows(rotate: int, fit: Any) -> None:
+    """To the pixel: the one that is over on the right or below is there for whoever looks at it."""
+    picture, size = noise(30, 50), (41, 28)
+    upright = Display("d", *size, fit=fit, dither="none")
+    turned = Display("d", *(size if rotate in (0, 180) else size[::-1]), fit=fit, rotate=rotate, dither="none")
+
+    assert seen(picture, turned).tobytes() == seen(picture, upright).tobytes()
+
+
+@pytest.mark.parametrize("rotate", ROTATIONS)
 @pytest.mark.parametrize("size", [(41, 41), (40, 40), (60, 30), (31, 61)])
 @pytest.mark.parametrize("name", ["rgb565-be", "gs8"])
 def test_a_round_panel_has_no_corners(rotate: int, size: tuple[int, int], name: str) -> None:

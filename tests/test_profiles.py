@@ -93,7 +93,7 @@ def test_what_is_not_said_of_a_panel_is_not_known_or_as_in_what_it_is_like(read:
         [c]
         like = "b"
     """)
-    assert displays["a"].panel == Panel("X", "SPI", None, None, None, None)
+    assert displays["a"].panel == Panel("X", "", None, None, None, None, sure="low")
     assert LCD13.panel
     assert displays["b"].panel == displays["c"].panel == replace(LCD13.panel, madctl=0)
 
@@ -141,7 +141,11 @@ def test_bad_names(faults: Callable[[str], list[str]], name: str) -> None:
 
 UNKNOWN = "a.like: '{}' is no known display, and none above it in the file"
 IN_TWO = "waveshare-pico-lcd-1.3"  # TOML cuts it at the dot
-SIZE_MISSING = ["a.width: is missing, as is like", "a.height: is missing, as is like"]
+TEXT = "a text in quotes of at most 200 printable characters"
+SIZE_MISSING = [
+    "a.width: is missing: a display has width and height, or like",
+    "a.height: is missing: a display has width and height, or like",
+]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +161,7 @@ SIZE_MISSING = ["a.width: is missing, as is like", "a.height: is missing, as is 
         ),
         (
             '[a]\nlike = "waveshare-pico-lcd-13"',
-            [UNKNOWN.format("waveshare-pico-lcd-13") + "; waveshare-pico-lcd-1.3 is meant?"],
+            [UNKNOWN.format("waveshare-pico-lcd-13") + "; waveshare-pico-lcd-1.3 may be meant"],
         ),
         ('[a]\nlike = "qqqq"', [UNKNOWN.format("qqqq")]),
         ('[a]\nlike = "a"', [UNKNOWN.format("a")]),
@@ -195,16 +199,19 @@ LIKE = '[a]\nlike = "waveshare-pico-lcd-1.3"\n'
         ("linear_light = nan", "a.linear_light: 'nan' is not true or false, without quotes"),
         ("sharpen = 201", "a.sharpen: '201' is not a whole number from 0 to 200"),
         ("sharpen = true", "a.sharpen: 'True' is not a whole number from 0 to 200"),
-        ("label = 2026-01-01", "a.label: '2026-01-01' is not a text in quotes of at most 200 characters"),
-        (f'label = "{"x" * 201}"', f"a.label: '{'x' * 40}' is not a text in quotes of at most 200 characters"),
-        ("heigth = 1", "a.heigth: no such key; height is meant?"),
-        ("pannel.madctl = 1", "a.pannel: no such key; panel is meant?"),
+        ("label = 2026-01-01", f"a.label: '2026-01-01' is not {TEXT}"),
+        (
+            f'label = "{"x" * 201}"',
+            f"a.label: '{'x' * 40}' is not a text in quotes of at most 200 printable characters",
+        ),
+        ("heigth = 1", "a.heigth: no such key; height may be meant"),
+        ("pannel.madctl = 1", "a.pannel: no such key; panel may be meant"),
         ("panel = true", "a.panel: 'True' is not a table of its own"),
         ("panel.madctl = 256", "a.panel.madctl: '256' is not a whole number from 0 to 0xff"),
         ('panel.madctl = "0x70"', "a.panel.madctl: '0x70' is not a whole number from 0 to 0xff"),
         ("panel.x_offset = -1", "a.panel.x_offset: '-1' is not a whole number from 0 to 1023"),
         ('panel.sure = "very"', "a.panel.sure: 'very' is not one of high, medium, low"),
-        ("panel.invn = true", "a.panel.invn: no such key; invon is meant?"),
+        ("panel.invn = true", "a.panel.invn: no such key; invon may be meant"),
         ("panel.zzz = {}", f"a.panel.zzz: no such key; there are {', '.join(vars(Panel('')))}"),
     ],
 )

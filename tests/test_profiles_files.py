@@ -111,7 +111,7 @@ def test_its_faults_join_those_of_all_other_settings() -> None:
         "4 wrong settings:",
         "TARGET_WIDTH: is at least 1",
         "DISPLAYS_FILE: a.width: '0' is not a whole number from 1 to 1024",
-        "DISPLAYS_FILE: a.height: is missing, as is like",
+        "DISPLAYS_FILE: a.height: is missing: a display has width and height, or like",
         "MAX_WORKERS: is at least 1",
     ]
     with pytest.raises(SettingsError, match=r"DISPLAYS_FILE: none\.toml can't be read: No such file or directory$"):

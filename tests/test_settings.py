@@ -140,7 +140,7 @@ def test_every_fault_is_in_the_one_message(dotenv: Callable[[str], str]) -> None
         "DEBUG_MODE: is true or false",
         "JSON_IMAGES: is 'frame' or 'original'",
         "MAX_BODY_MB: is a number",
-        "MAX_WORKER: no such setting; MAX_WORKERS is meant?",
+        "MAX_WORKER: no such setting; MAX_WORKERS may be meant",
         "QUEUE_SIZE: is a whole number",
         "SERVICE_API_KEY: holds no key",
         "TARGET_WIDTH: is at least 1",
@@ -152,7 +152,7 @@ def test_every_fault_is_in_the_one_message(dotenv: Callable[[str], str]) -> None
     [("A1111_BASEURL", "A1111_BASE_URL"), ("TARGET_WIDHT", "TARGET_WIDTH"), ("Service_Prot", "SERVICE_PORT")],
 )
 def test_a_near_miss_in_the_file_is_told(dotenv: Callable[[str], str], name: str, meant: str) -> None:
-    assert faults(dotenv(f"{name}=1")) == [f"{name}: no such setting; {meant} is meant?"]
+    assert faults(dotenv(f"{name}=1")) == [f"{name}: no such setting; {meant} may be meant"]
 
 
 def test_names_of_other_programs_are_left_alone(dotenv: Callable[[str], str]) -> None:

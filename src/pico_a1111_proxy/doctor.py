@@ -8,7 +8,7 @@ from pico_a1111_proxy.errors import ProxyError
 from pico_a1111_proxy.jobs import Job
 from pico_a1111_proxy.proxy import Finding, develop
 from pico_a1111_proxy.settings import Settings
-from pico_a1111_proxy.wiring import displays, open_upstream
+from pico_a1111_proxy.wiring import open_upstream
 
 # The smallest that every known server draws as asked.
 _TINY = b'{"prompt": "a red circle", "steps": 1, "width": 64, "height": 64, "seed": 1}'
@@ -21,7 +21,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             yield finding
             if not finding.good:
                 return
-        job = Job("txt2img", _TINY, displays(settings)["default"])
+        job = Job("txt2img", _TINY, settings.default_display)
         try:
             frame = develop(job, await upstream.generate(job)).frames[0]
         except ProxyError as error:

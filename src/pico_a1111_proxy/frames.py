@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image, ImageDraw
@@ -35,34 +35,12 @@ class Frame:
 
 def describe(display: Display) -> dict[str, Any]:
     """What the frames of `display` are, for a client that reads JSON."""
-    form = FORMATS[display.format]
     return {
         "width": display.width,
         "height": display.height,
         "format": display.format,
-        "bytes": form.size(display.width, display.height),
-        "description": f"{display.width}x{display.height} {form.label} format for Pico LCD",
-    }
-
-
-def describe_display(display: Display) -> dict[str, Any]:
-    """All that is known of `display`, for a client that reads JSON; `panel` is None where nothing is known of it."""
-    return {
-        "name": display.name,
-        "label": display.label,
-        "width": display.width,
-        "height": display.height,
-        "format": display.format,
-        "bytes": FORMATS[display.format].size(display.width, display.height),
-        "fit": display.fit,
-        "rotate": display.rotate,
-        "invert": display.invert,
-        "dither": display.dither,
-        "background": display.background,
-        "linear_light": display.linear_light,
-        "sharpen": display.sharpen,
-        "round": display.round,
-        "panel": display.panel and asdict(display.panel),
+        "bytes": display.frame_bytes,
+        "description": f"{display.width}x{display.height} {FORMATS[display.format].label} format for Pico LCD",
     }
 
 
@@ -108,11 +86,10 @@ def preview(frame: Frame, display: Display) -> bytes:
 
 def read_frame(data: bytes, display: Display) -> Frame:
     """Take raw bytes as a frame of `display`. Raises PictureError if there are too many or too few."""
-    expected = FORMATS[display.format].size(display.width, display.height)
-    if len(data) != expected:
+    if len(data) != display.frame_bytes:
         raise PictureError(
             f"Failed to process image: {len(data)} bytes are no {display.width}x{display.height} "
-            f"{display.format} frame, which has {expected}"
+            f"{display.format} frame, which has {display.frame_bytes}"
         )
     return Frame(data, display.width, display.height, display.format)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -32,6 +33,8 @@ class Made(Protocol):
 
 M = TypeVar("M", bound=Made)
 
+_NUMBERS = itertools.count()
+
 
 class _Making:
     """One thing that is being made, or was: `wanted` is how many wait for it."""
@@ -50,10 +53,17 @@ class _Making:
 
 
 class Published:
-    """An encoded picture, and what was last made of it. Two with equal pictures are not the same one."""
+    """An encoded picture, and what was last made of it. Two with equal pictures are not the same one.
 
-    def __init__(self, picture: bytes) -> None:
+    `count` is how many pictures the upstream made and `seed` what it drew this one with, None where nobody knows.
+    `number` is in the order in which pictures arrived.
+    """
+
+    def __init__(self, picture: bytes, count: int | None = None, seed: int | None = None) -> None:
         self.picture = picture
+        self.count = count
+        self.seed = seed
+        self.number = next(_NUMBERS)
         self.may_shrink = True
         self._made: dict[Hashable, _Making] = {}
 
@@ -99,16 +109,8 @@ class Published:
         return 0 if made.body is self.picture else len(made.body)
 
 
-class _Change:
-    """The future that up to SHARED waiters share."""
-
-    def __init__(self) -> None:
-        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.waiters = 0
-
-
 class Newest:
-    """The newest picture of each of `displays`.
+    """The newest picture of each of `displays`; `waiting` is how many wait for another.
 
     Pictures of more than `budget` bytes together are too much: beginning with the one published first, each but the
     last is replaced by the preview of its display's frame, which `converters`, a pool of threads, make.
@@ -119,9 +121,10 @@ class Newest:
         self._converters = converters
         self._budget = budget
         self._newest: dict[str, Published] = {}  # in the order of publishing
-        self._changes: dict[str, list[_Change]] = {}
+        self._changes: dict[str, asyncio.Future[None]] = {}
         self._shrinking: asyncio.Task[None] | None = None
         self._closed = False
+        self.waiting = 0  # clients
 
     @property
     def held(self) -> int:
@@ -135,14 +138,19 @@ class Newest:
     def publish(self, name: str, published: Published) -> None:
         """Make it the newest of the display `name`, and wake who waits for that.
 
-        With the picture that is the newest already, nothing is new and nobody is woken.
+        With the picture that is the newest already, nothing is new and nobody is woken; nor with one that arrived
+        before the newest and took longer to convert.
         """
-        before = self._newest.pop(name, None)
+        before = self._newest.get(name)
+        if before and before.number > published.number:
+            return
+        self._newest.pop(name, None)
         if before and before.picture == published.picture:
+            before.number = published.number
             self._newest[name] = before
             return
         self._newest[name] = published
-        _wake(self._changes.pop(name, []))
+        self._wake(name)
         if self.held > self._budget and not self._closed and (self._shrinking is None or self._shrinking.done()):
             self._shrinking = asyncio.create_task(self._shrink())
 
@@ -152,7 +160,12 @@ class Newest:
         Raises ShuttingDown, at once or while waiting.
         """
         if self.get(name) is after and not self._closed:
-            await self._change(name, seconds)
+            change = self._changes.setdefault(name, asyncio.get_running_loop().create_future())
+            self.waiting += 1
+            try:
+                await asyncio.wait([change], timeout=seconds)  # which leaves it to the others, cancelled or late
+            finally:
+                self.waiting -= 1
         if self._closed:
             raise ShuttingDown("The service is shutting down", RETRY_SECONDS)
         newest = self.get(name)
@@ -161,24 +174,14 @@ class Newest:
     def close(self) -> None:
         """Send away who waits; what is published can still be had."""
         self._closed = True
-        while self._changes:
-            _wake(self._changes.popitem()[1])
+        for name in list(self._changes):
+            self._wake(name)
         if self._shrinking:
             self._shrinking.cancel()
 
-    async def _change(self, name: str, seconds: float) -> None:
-        """Wait for the next one, no longer than that; all that each waiter has of its own is a timer."""
-        changes = self._changes.setdefault(name, [])
-        if not changes or changes[-1].waiters == SHARED:
-            changes.append(_Change())
-        change = changes[-1]
-        change.waiters += 1
-        try:
-            await asyncio.wait([change.future], timeout=seconds)
-        finally:
-            change.waiters -= 1
-            if not change.waiters and change in changes:
-                changes.remove(change)
+    def _wake(self, name: str) -> None:
+        if name in self._changes:
+            self._changes.pop(name).set_result(None)
 
     async def _shrink(self) -> None:
         while self.held > self._budget:
@@ -197,10 +200,3 @@ class Newest:
 def _make_small(picture: bytes, display: Display) -> bytes:
     # With the corners of a round panel: without them its frame would not be the same again.
     return preview(convert(picture, display), replace(display, round=False))
-
-
-def _wake(changes: list[_Change]) -> None:
-    """Wake all who wait for `changes`, each once, those of one of them in each turn of the loop."""
-    if changes:
-        changes.pop(0).future.set_result(None)
-        asyncio.get_running_loop().call_soon(_wake, changes)

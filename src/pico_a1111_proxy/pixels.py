@@ -44,7 +44,10 @@ class PixelFormat:
         return (width * height * self.bits + 7) // 8
 
     def negative(self, data: bytes) -> bytes:
-        """Turn each level of a packed frame into the most less that level, which is the colour negative."""
+        """Turn each level of a packed frame into the most less that level, which is the colour negative.
+
+        The bits that pad a row or the end are turned too; nobody shows them.
+        """
         return (np.frombuffer(data, np.uint8) ^ self.mask).tobytes()
 
     def show(self, data: bytes, width: int, height: int) -> NDArray[np.uint8]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from pico_a1111_proxy.displays import MAX_SHARPEN, MAX_SIDE, SURE, Display, Panel
+from pico_a1111_proxy.displays import LONGEST_NAME, MAX_SHARPEN, MAX_SIDE, SURE, Display, Panel
 from pico_a1111_proxy.fields import DisplayFields, OneOf, show
 from pico_a1111_proxy.panels import DISPLAYS
 
@@ -25,10 +25,16 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 MAX_WORDS = 200  # characters of a text; GET /displays/NAME stays small enough for a Pico
-LONGEST_NAME = 64  # characters
 _NAME = re.compile(rf"[a-z0-9_-][a-z0-9._-]{{0,{LONGEST_NAME - 1}}}")  # safe in the path of an address
 
-_Words = Annotated[str, Field(max_length=MAX_WORDS)]
+
+def _check_printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("holds what can't be printed")
+    return text
+
+
+_Words = Annotated[str, Field(max_length=MAX_WORDS), AfterValidator(_check_printable)]
 _Offset = Annotated[int, Field(ge=0, lt=MAX_SIDE)]
 
 
@@ -85,7 +91,7 @@ class _Profile(DisplayFields):
         if self.panel is None:
             return start
         # Of a panel that nobody has described yet nothing is known but what is said here.
-        start = start or Panel("", invon=None, x_offset=None, y_offset=None)
+        start = start or Panel("", bus="", invon=None, x_offset=None, y_offset=None, sure="low")
         return replace(start, **self.panel.model_dump(exclude_none=True))
 
 
@@ -102,7 +108,8 @@ _GOOD = {
     "x_offset": f"a whole number from 0 to {MAX_SIDE - 1}",
     "y_offset": f"a whole number from 0 to {MAX_SIDE - 1}",
     **dict.fromkeys(
-        ("label", "controller", "bus", "source", "note"), f"a text in quotes of at most {MAX_WORDS} characters"
+        ("label", "controller", "bus", "source", "note"),
+        f"a text in quotes of at most {MAX_WORDS} printable characters",
     ),
 }
 
@@ -138,14 +145,19 @@ def read_profiles(file: str, default: Display) -> Profiles:
 
 def _parse(file: str) -> dict[str, Any]:
     try:
+        path = Path(file).expanduser()
+        if path.is_fifo():  # which would be waited for
+            raise ProfilesError(f"{file} can't be read: it is a pipe")
         # A byte order mark is no fault: editors leave one.
-        return tomllib.loads(Path(file).expanduser().read_text(encoding="utf-8-sig"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise ProfilesError(f"{file} is no TOML: {error}") from error
     except RecursionError as error:
         raise ProfilesError(f"{file} is nested too deeply") from error
     except UnicodeDecodeError as error:
         raise ProfilesError(f"{file} can't be read: it is not UTF-8 text") from error
+    except ProfilesError:
+        raise
     except (OSError, RuntimeError, ValueError) as error:  # also a ~ without a home, and a name that can't be one
         why = error.strerror if isinstance(error, OSError) else "no file can be called so"
         raise ProfilesError(f"{file} can't be read: {why}") from error
@@ -176,7 +188,11 @@ def _read_table(
         near = _near(like, known)
         told.append(f"{_key(name)}.like: {show(like)} is no known display, and none above it in the file{near}")
     if like is None and not _was_cut(table):
-        told += [f"{_key(name)}.{side}: is missing, as is like" for side in ("width", "height") if side not in table]
+        told += [
+            f"{_key(name)}.{side}: is missing: a display has width and height, or like"
+            for side in ("width", "height")
+            if side not in table
+        ]
     if isinstance(panel, dict) and "controller" not in panel and (like is None or (start and start.panel is None)):
         told.append(f"{_key(name)}.panel.controller: is missing")
     if len(told) > faults or (like is not None and start is None):
@@ -209,7 +225,7 @@ def _describe(name: str, fault: ErrorDetails) -> str:
 
 def _near(word: str, good: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(word[:MAX_WORDS], good, n=1)
-    return f"; {close[0]} is meant?" if close else ""
+    return f"; {close[0]} may be meant" if close else ""
 
 
 def _key(word: str) -> str:

@@ -16,6 +16,7 @@ from pico_a1111_proxy.frames import Frame, convert, preview
 from pico_a1111_proxy.gate import Gate
 from pico_a1111_proxy.jobs import Generation, Job, Progress, Rendering
 from pico_a1111_proxy.newest import Newest, Published
+from pico_a1111_proxy.testcards import draw_testcard
 
 T = TypeVar("T")
 
@@ -131,6 +132,10 @@ class Proxy:
         """A PNG of what the panel of `display` shows of `frame`."""
         return await self._in_thread(preview, frame, display)
 
+    async def testcard(self, display: Display) -> bytes:
+        """The test card of `display` as a PNG."""
+        return await self._in_thread(draw_testcard, display)
+
     async def _generate(self, job: Job, place: AsyncExitStack) -> Rendering:
         # The place is held until the frames are made: what is in flight is bounded in memory too, not only in number.
         async with place:
@@ -139,7 +144,8 @@ class Proxy:
                 return Rendering(generation)
             rendering = await self._in_thread(develop, job, generation)
         # Also for a client that has left: it finds its picture there.
-        self._newest.publish(job.display.name, Published(rendering.picture))
+        published = Published(rendering.picture, len(generation.pictures), generation.seed(rendering.index))
+        self._newest.publish(job.display.name, published)
         return rendering
 
     async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:

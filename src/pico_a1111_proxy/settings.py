@@ -285,5 +285,5 @@ def _strange_lines(env_file: str | None) -> list[str]:
             if line.error:
                 faults.append(f"{env_file}, line {line.original.line}: is not NAME=value")
             elif name not in known and close:
-                faults.append(f"{line.key}: no such setting; {close[0]} is meant?")
+                faults.append(f"{line.key}: no such setting; {close[0]} may be meant")
     return faults

@@ -39,7 +39,7 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
         with ThreadPoolExecutor(threads, thread_name_prefix="convert") as converters:
             gate = Gate(settings.max_workers, settings.queue_size, time.monotonic)
             watch = Watch(upstream, WATCH_SECONDS)
-            known = displays(settings)
+            known = settings.displays
             newest = Newest(known, converters)
             proxy = Proxy(upstream, gate, converters, newest)
             async with watch.running():
@@ -58,11 +58,6 @@ def open_upstream(settings: Settings) -> AbstractAsyncContextManager[Upstream]:
     if settings.a1111_username is not None and settings.a1111_password is not None:
         credentials = Credentials(settings.a1111_username, settings.a1111_password.get_secret_value())
     return open_a1111(settings.a1111_base_url, credentials, settings.a1111_timeout)
-
-
-def displays(settings: Settings) -> dict[str, Display]:
-    """The displays known by name; the first is the default one."""
-    return settings.displays
 
 
 @asynccontextmanager

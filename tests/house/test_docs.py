@@ -19,8 +19,7 @@ import pytest
 from pydantic import BaseModel
 
 from pico_a1111_proxy.cli import main
-from pico_a1111_proxy.displays import Display, default_display
-from pico_a1111_proxy.frames import describe_display
+from pico_a1111_proxy.displays import Display, default_display, describe_display
 from pico_a1111_proxy.panels import DISPLAYS
 from pico_a1111_proxy.pixels import FORMATS
 from pico_a1111_proxy.profiles import _PanelFields, _Profile, read_profiles

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
@@ -69,6 +69,7 @@ def test_what_does_not_name_it_gets_all(lines: list[str]) -> None:
     assert (headers["cache-control"], headers["vary"]) == ("no-cache", "Accept")
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(max_codepoint=255), max_size=30), max_size=4))
 def test_whatever_comes_is_read(lines: list[str]) -> None:
     tags = named_tags(ask(*lines))

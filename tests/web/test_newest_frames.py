@@ -165,6 +165,20 @@ async def test_what_is_drawn_for_a_display_is_its_newest(fresh: Service, upstrea
     assert (await fresh.ask("GET", OTHER)).status == 404
 
 
+async def test_who_fetches_it_is_told_what_the_upstream_said_of_it(fresh: Service, upstream: ScriptedA1111) -> None:
+    upstream.standing = answer(png(GREEN), png(RED), info=json.dumps({"seed": 7, "all_seeds": [7, 8]}))
+    drawn = await fresh.ask("POST", f"/sdapi/v1/txt2img?display={LCD}", {}, accept=RAW)
+    got = await fresh.ask("GET", FRAME)
+    facts = {"X-Image-Seed": "7", "X-Image-Count": "2"}
+    assert drawn.headers | facts | {"X-Cache": "miss"} == drawn.headers
+    assert got.headers | facts | {"X-Cache": "hit"} == got.headers
+
+    pushed = await fresh.ask("POST", FRAME, PICTURE)
+    got = await fresh.ask("GET", FRAME)
+    assert (pushed.headers["X-Cache"], got.headers["X-Cache"]) == ("miss", "hit")
+    assert not {*facts} & {*pushed.headers, *got.headers}
+
+
 async def test_the_words_alone_and_the_original_publish_nothing(fresh: Service, upstream: ScriptedA1111) -> None:
     upstream.standing = answer(png(GREEN))
     await fresh.txt2img({"send_images": False})

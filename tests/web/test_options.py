@@ -136,6 +136,7 @@ async def test_a_display_that_nobody_knows_is_a_422_that_names_those_near_it(
         ("index=-1", "index: input should be greater than or equal to 0"),
         ("index=x", "index: input should be a valid integer"),
         ("background=red", "background: 'red' is not a colour such as #000000"),
+        ("background=ff0000", "background: 'ff0000' is not a colour such as #000000"),
         ("background=%2300000g", "background: "),
     ],
 )

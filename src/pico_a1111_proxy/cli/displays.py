@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import shutil
 import sys
@@ -12,29 +11,42 @@ from typing import Any, TypeVar
 
 import click
 
-from pico_a1111_proxy.cli import knobs
-from pico_a1111_proxy.displays import DITHERS, FITS, MAX_SHARPEN, MAX_SIDE, ROTATIONS, Display, Panel, is_colour
-from pico_a1111_proxy.frames import describe_display
+from pico_a1111_proxy.cli.settings import load_settings, may_have_own_displays
+from pico_a1111_proxy.displays import (
+    DEFAULT,
+    DITHERS,
+    FITS,
+    MAX_SHARPEN,
+    MAX_SIDE,
+    ROTATIONS,
+    Display,
+    Panel,
+    describe_display,
+    is_colour,
+    near_names,
+)
 from pico_a1111_proxy.panels import DISPLAYS
 from pico_a1111_proxy.pixels import FORMATS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_DEFAULT = "default"
 _WIDEST = 120  # columns of a table for a person
 _GAP = "  "
 _HEADS = ("name", "size", "format", "bytes", "controller", "INVON", "MADCTL", "offset", "sure", "label")
 _UNSAID = "-"
-_YES_NO = {True: "yes", False: "no", None: "either"}
+_YES_NO = {True: "yes", False: "no", None: "depends"}
 _LONGEST_FACT = 12
 _LONGEST_CELL = 10  # characters; on a terminal
 
 
 def display_options(command: F) -> F:
-    """Give a command the options of `choose_display`."""
+    """Give a command the options of `choose_display`.
+
+    They are not made from DisplayFields: pydantic takes as long to load as all that a conversion needs.
+    """
     for option in reversed(
         (
-            click.option("--display", metavar="NAME", default=_DEFAULT, show_default=True, help="A display by name."),
+            click.option("--display", metavar="NAME", default=DEFAULT, show_default=True, help="A display by name."),
             click.option("--width", type=click.IntRange(1, MAX_SIDE), help="Pixels of a row."),
             click.option("--height", type=click.IntRange(1, MAX_SIDE), help="Rows."),
             click.option("--format", type=click.Choice(list(FORMATS)), help="How a pixel is written."),
@@ -75,7 +87,7 @@ def displays(name: str | None, as_json: bool) -> None:
         facts = describe_display(_find(name, "NAME"))
         click.echo(json.dumps(facts, indent=2) if as_json else "\n".join(_facts(facts)))
         return
-    known = knobs.settings().displays.values()
+    known = load_settings().displays.values()
     if as_json:
         click.echo(json.dumps([describe_display(display) for display in known], indent=2))
     else:
@@ -83,15 +95,15 @@ def displays(name: str | None, as_json: bool) -> None:
 
 
 def _find(name: str, said_in: str) -> Display:
-    if name in DISPLAYS and not knobs.may_have_own_displays():
+    if name in DISPLAYS and not may_have_own_displays():
         return DISPLAYS[name]
-    known = knobs.settings().displays
+    known = load_settings().displays
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
-    meant = f"; near it: {', '.join(near)}" if near else ""
+    near = near_names(name, known)
+    meant = f"{', '.join(near)} may be meant, " if near else ""
     raise click.BadParameter(
-        f"{name!r} is no display's name{meant}; pico-a1111-proxy displays lists them", param_hint=said_in
+        f"No display is called {name!r}: {meant}pico-a1111-proxy displays lists all", param_hint=said_in
     )
 
 
@@ -101,7 +113,7 @@ def _row(display: Display) -> tuple[str, ...]:
         display.name,
         f"{display.width}x{display.height}",
         display.format,
-        str(FORMATS[display.format].size(display.width, display.height)),
+        str(display.frame_bytes),
         *_cells(display.panel),
         display.label,
     )
@@ -111,12 +123,11 @@ def _cells(panel: Panel | None) -> tuple[str, ...]:
     """Controller, INVON, MADCTL, offsets and how sure."""
     if panel is None:
         return (_UNSAID,) * 5
-    known = panel.x_offset is not None and panel.y_offset is not None
     return (
         panel.controller,
         _YES_NO[panel.invon],
-        _UNSAID if panel.madctl is None else _in_words("madctl", panel.madctl),
-        f"{panel.x_offset},{panel.y_offset}" if known else _UNSAID,
+        panel.madctl_in_hex or _UNSAID,
+        "{},{}".format(*panel.offsets) if panel.offsets else _UNSAID,
         panel.sure,
     )
 

@@ -15,7 +15,6 @@ from pico_a1111_proxy.frames import convert as convert_picture
 from pico_a1111_proxy.frames import preview as preview_frame
 from pico_a1111_proxy.frames import read_frame
 from pico_a1111_proxy.pictures import kind_of
-from pico_a1111_proxy.pixels import FORMATS
 
 
 @click.command()
@@ -70,7 +69,7 @@ def _frame_of(display: Display) -> Product:
 
 
 def _preview_of(display: Display) -> Product:
-    size = FORMATS[display.format].size(display.width, display.height)
+    size = display.frame_bytes
 
     def show(data: bytes) -> bytes:
         if kind_of(data):

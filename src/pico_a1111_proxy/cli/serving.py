@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pico_a1111_proxy.cli import knobs
+from pico_a1111_proxy.cli.settings import load_settings
 
 if TYPE_CHECKING:
     from pico_a1111_proxy.settings import Settings
@@ -35,7 +35,7 @@ def demo(host: str | None, port: int | None) -> None:
 @click.command("check-config")
 def check_config() -> None:
     """Read the settings and say what is wrong with them, and nothing else."""
-    settings = knobs.settings()
+    settings = load_settings()
     upstream = "the demo painter" if settings.draws_itself else settings.a1111_base_url
     click.echo(f"The settings are good. Pictures come from {upstream}.")
 
@@ -45,7 +45,7 @@ def doctor() -> None:
     """Check the way to the upstream, and say in plain words what to do next."""
     from pico_a1111_proxy.doctor import examine  # noqa: PLC0415 - convert and preview need no network
 
-    settings = knobs.settings()
+    settings = load_settings()
 
     async def walk() -> bool:
         """Print each finding as it comes; say whether all were good."""
@@ -62,7 +62,7 @@ def doctor() -> None:
 
 def _serve(host: str | None, port: int | None, **overrides: Any) -> None:
     given = {"service_host": host, "service_port": port, **overrides}
-    settings = knobs.settings(**{name: value for name, value in given.items() if value is not None})
+    settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     # Imported here, since convert and preview need no web server and should start without one.
     from pico_a1111_proxy.logs import set_up_logs  # noqa: PLC0415
     from pico_a1111_proxy.web import server  # noqa: PLC0415

@@ -61,8 +61,7 @@ def _colours(display: Display) -> Iterator[Row]:
 
 
 def _places(display: Display) -> Iterator[Row]:
-    panel = display.panel
-    known = None if panel is None or panel.x_offset is None else (panel.x_offset, panel.y_offset)
+    known = display.panel and display.panel.offsets
     where = f" to {known[0]} and {known[1]}" if known else ""
     yield Row(
         "the white line is missing or doubled on a side, or there is noise beside it",

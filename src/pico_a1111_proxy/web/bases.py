@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Depends, Path
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from pico_a1111_proxy.displays import Display, near_names
 from pico_a1111_proxy.fields import show
 
 ORIGINAL = "/original"
 # As a prefix of a router, whose routes find the name in the path's parameters.
 _BASE_DISPLAY = "name"
 OF_A_DISPLAY = f"/displays/{{{_BASE_DISPLAY}}}"
-
-_MOST_NAMES = 4  # in one sentence
-_LONGEST_NAME = 64  # characters that are looked at
 
 _OF_A_DISPLAY = re.compile(r"(/displays/[^/]+)(/.*)", re.DOTALL)
 
@@ -38,6 +36,19 @@ def display_of(request: Request) -> str | None:
     return name
 
 
+async def named_display(request: Request, name: Annotated[str, Path(description="a display by name")]) -> Display:
+    """The display that a route's own path names. Raises HTTPException (404).
+
+    A dependency, so that /openapi.json has the name; async, since FastAPI would send any other to a thread.
+    """
+    displays: Mapping[str, Display] = request.state.service.displays
+    check_display(name, displays)
+    return displays[name]
+
+
+NamedDisplay = Annotated[Display, Depends(named_display)]
+
+
 def check_display(name: str | None, displays: Mapping[str, Any]) -> None:
     """Raise HTTPException (404) where a base URL names a display that is not among `displays`."""
     if name is not None and name not in displays:
@@ -46,8 +57,6 @@ def check_display(name: str | None, displays: Mapping[str, Any]) -> None:
 
 def where_they_are(name: str, displays: Mapping[str, Any]) -> str:
     """Words for who asked for a display that there isn't: those that `name` may have meant, and where all are."""
-    asked = name[:_LONGEST_NAME].lower()
-    near = difflib.get_close_matches(asked, displays, n=_MOST_NAMES)
-    near += [known for known in displays if asked and asked in known and known not in near]
-    meant = f"{', '.join(near[:_MOST_NAMES])} may be meant, " if near else ""
+    near = near_names(name, displays)
+    meant = f"{', '.join(near)} may be meant, " if near else ""
     return f"{meant}GET /displays lists all"

@@ -21,11 +21,11 @@ _TAG = re.compile(r'"[!#-~\x80-\xff]*"')
 _STANDING = {"Cache-Control": "no-cache", "Vary": "Accept"}
 
 
-def conditional(request: Request, representation: Representation) -> Response:
-    """`representation` for GET and HEAD, or a 304 where the client's If-None-Match names it."""
+def conditional(request: Request, representation: Representation, further: dict[str, str] | None = None) -> Response:
+    """`representation` with `further` headers, for GET and HEAD, or a 304 where If-None-Match names it."""
     if names(named_tags(request), representation):
         return not_modified(representation)
-    return whole(representation)
+    return whole(representation, further)
 
 
 def named_tags(request: Request) -> frozenset[str]:
@@ -43,9 +43,9 @@ def names(tags: Set[str], representation: Representation) -> bool:
     return ANY in tags or representation.etag in tags
 
 
-def whole(representation: Representation) -> Response:
-    """A 200 with all of it."""
-    return representation.response(_STANDING)
+def whole(representation: Representation, further: dict[str, str] | None = None) -> Response:
+    """A 200 with all of it, and `further` headers."""
+    return representation.response({**_STANDING, **(further or {})})
 
 
 def not_modified(representation: Representation) -> Response:

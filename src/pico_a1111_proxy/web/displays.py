@@ -7,38 +7,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from pico_a1111_proxy.frames import describe_display
-from pico_a1111_proxy.web.bases import OF_A_DISPLAY, check_display
+from pico_a1111_proxy.displays import describe_display
+from pico_a1111_proxy.panels import DISPLAYS
+from pico_a1111_proxy.web.bases import OF_A_DISPLAY, NamedDisplay
 from pico_a1111_proxy.web.bodies import write_json
+from pico_a1111_proxy.web.methods import refuse_other_methods
 
-_PANEL: dict[str, Any] = {
-    "controller": "ST7789VW",
-    "bus": "SPI",
-    "invon": True,
-    "madctl": 0x70,
-    "x_offset": 0,
-    "y_offset": 0,
-    "sure": "high",
-    "source": "where this was read",
-    "note": "",
-}
-_EXAMPLE: dict[str, Any] = {
-    "name": "waveshare-pico-lcd-1.3",
-    "label": "Waveshare Pico-LCD-1.3",
-    "width": 240,
-    "height": 240,
-    "format": "rgb565-be",
-    "bytes": 115200,
-    "fit": "cover",
-    "rotate": 0,
-    "invert": False,
-    "dither": "floyd-steinberg",
-    "background": "#000000",
-    "linear_light": False,
-    "sharpen": 0,
-    "round": False,
-    "panel": _PANEL,
-}
+_EXAMPLE = describe_display(DISPLAYS["waveshare-pico-lcd-1.3"])
 
 
 def displays_routes() -> APIRouter:
@@ -53,12 +28,12 @@ def displays_routes() -> APIRouter:
 
     @router.head(OF_A_DISPLAY, include_in_schema=False)
     @router.get(OF_A_DISPLAY, response_class=Response, responses=_shown(_EXAMPLE))
-    async def one_display(request: Request, name: str) -> Response:
+    async def one_display(display: NamedDisplay) -> Response:
         """One display; `default` is the one of the settings."""
-        displays = request.state.service.displays
-        check_display(name, displays)
-        return _json(describe_display(displays[name]))
+        return _json(describe_display(display))
 
+    refuse_other_methods(router, "/displays", "GET, HEAD")
+    refuse_other_methods(router, OF_A_DISPLAY, "GET, HEAD")
     return router
 
 

@@ -13,20 +13,19 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field, ValidationError, WrapValidator
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import BadRequest
 from pico_a1111_proxy.fields import OneOf, show
 from pico_a1111_proxy.newest import Published
 from pico_a1111_proxy.pictures import KINDS, kind_of
-from pico_a1111_proxy.web.bases import display_of
+from pico_a1111_proxy.web.bases import NamedDisplay
 from pico_a1111_proxy.web.bodies import read_body
 from pico_a1111_proxy.web.conditional import ANY, named_tags, names, not_modified, whole
 from pico_a1111_proxy.web.leaving import unless_left
+from pico_a1111_proxy.web.methods import refuse_other_methods
 from pico_a1111_proxy.web.options import FrameOptions
-from pico_a1111_proxy.web.representations import Representation, represent
+from pico_a1111_proxy.web.representations import Representation, facts, represent
 from pico_a1111_proxy.web.sdapi import RequestRules
 from pico_a1111_proxy.wiring import Service
 
@@ -74,8 +73,8 @@ class NewestOptions(FrameOptions):
 
 
 @dataclass(frozen=True)
-class _Wish:
-    """What a client wants of which display: `name` is the path's, `display` is that one with the client's options."""
+class _Order:
+    """What a client asks for: `name` is the path's display, `display` that one with the client's options."""
 
     service: Service
     name: str
@@ -83,12 +82,10 @@ class _Wish:
     answer: str
 
     @classmethod
-    def read(cls, request: Request, options: FrameOptions) -> _Wish:
-        """Raises HTTPException (404) for an unknown display."""
-        service, name = request.state.service, display_of(request)
-        assert name is not None  # the routes stand below OF_A_DISPLAY only
-        display = options.changed(service.displays[name])
-        return cls(service, name, display, options.choose_answer(request.headers))
+    def read(cls, request: Request, named: Display, options: FrameOptions) -> _Order:
+        """What `request` says, and its query, of the display that its path names."""
+        answer = options.choose_answer(request.headers)
+        return cls(request.state.service, named.name, options.changed(named), answer)
 
     async def fulfil(self, published: Published, answer: str | None = None) -> Representation:
         """Raises PictureError."""
@@ -102,63 +99,57 @@ def frame_routes(rules: RequestRules) -> APIRouter:
     router = APIRouter(tags=["displays"])
 
     @router.post("/frame", openapi_extra=_PICTURE, response_class=Response, responses=_FRAME)
-    async def push(request: Request, options: Annotated[PushOptions, Query()]) -> Response:
+    async def push(request: Request, named: NamedDisplay, options: Annotated[PushOptions, Query()]) -> Response:
         """Convert a picture, and make it the display's newest."""
-        wish = _Wish.read(request, options)
+        order = _Order.read(request, named, options)
         picture = await read_body(request, rules.max_body)
         _check_picture(picture, request.headers.get("content-type", ""))
         published = Published(picture)
-        if wish.answer == "original":
-            await wish.fulfil(published, "frame")  # it must be one that can be read, here too
+        if order.answer == "original":
+            await order.fulfil(published, "frame")  # it must be one that can be read, here too
         # Not `unless_left`: a picture that has arrived is published, also when its client does not wait for the answer.
-        representation = await wish.fulfil(published)
+        representation = await order.fulfil(published)
         if options.publish:
-            wish.service.newest.publish(wish.name, published)
-        response = representation.response()
+            order.service.newest.publish(order.name, published)
+        response = representation.response(facts("miss"))
         response.headers.add_vary_header("Accept")
         return response
 
     @router.head("/frame", include_in_schema=False)
     @router.get("/frame", response_class=Response, responses=_NEWEST)
-    async def newest(request: Request, options: Annotated[NewestOptions, Query()]) -> Response:
+    async def newest(request: Request, named: NamedDisplay, options: Annotated[NewestOptions, Query()]) -> Response:
         """Tell the newest frame of the display; with `wait` and If-None-Match, the next one."""
-        wish = _Wish.read(request, options)
-        return await unless_left(request.receive, _news(wish, named_tags(request), options.wait))
+        order = _Order.read(request, named, options)
+        return await unless_left(request.receive, _newest_or_304(order, named_tags(request), options.wait))
 
-    # The router itself would name one method only, and leave the others to be found.
-    router.routes.append(Route("/frame", _OtherMethod(), include_in_schema=False))
+    refuse_other_methods(router, "/frame", "GET, HEAD, POST")
     return router
 
 
-class _OtherMethod:
-    """ASGI, which says what there is instead. A class, since only those get any method."""
+async def _newest_or_304(order: _Order, known: frozenset[str], seconds: float) -> Response:
+    """The newest as soon as it is none of `known`, or a 304 after `seconds`.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        raise HTTPException(405, headers={"Allow": "GET, HEAD, POST"})
-
-
-async def _news(wish: _Wish, known: frozenset[str], seconds: float) -> Response:
-    """The newest as soon as it is none of `known`, or what there is to say after `seconds`. Raises ProxyError."""
+    Raises ProxyError, and HTTPException (404) where there is still none.
+    """
     now = asyncio.get_running_loop().time
     deadline = now() + seconds
-    newest = wish.service.newest
-    published, representation = newest.get(wish.name), None
+    newest = order.service.newest
+    published, representation = newest.get(order.name), None
     known = known if published else known - {ANY}  # whatever comes first, nobody has it yet
     while True:
         if published:
-            representation = await wish.fulfil(published)
+            representation = await order.fulfil(published)
             if not names(known, representation):
-                return whole(representation)
+                return whole(representation, facts("hit", published.count, published.seed))
             known = frozenset({representation.etag})
         left = deadline - now()
-        newer = await newest.wait(wish.name, published, left) if left > 0 else None
+        newer = await newest.wait(order.name, published, left) if left > 0 else None
         if newer is None:
             break
         published = newer
     if representation:
         return not_modified(representation)
-    words = f"No picture of this display yet: POST one to /displays/{wish.name}/frame, or draw one"
+    words = f"No picture of this display yet: POST one to /displays/{order.name}/frame, or draw one"
     raise HTTPException(404, words, {"Cache-Control": "no-cache"})
 
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from pico_a1111_proxy.web.bodies import write_json
+from pico_a1111_proxy.web.methods import refuse_other_methods
 from pico_a1111_proxy.wiring import Service
 
 VERSION = version("pico-a1111-proxy")
@@ -33,6 +34,8 @@ def ops_routes() -> APIRouter:
     async def health(request: Request) -> Response:
         """How the service is; answered from memory, however busy everything else is."""
         return Response(write_json(describe_health(request.state.service)), media_type="application/json")
+
+    refuse_other_methods(router, "/health", "GET, HEAD")
 
     @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def front_door(request: Request) -> Response:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import unquote_plus
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 from starlette.datastructures import Headers
 
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import BadRequest
-from pico_a1111_proxy.fields import DisplayFields, OneOf, show
+from pico_a1111_proxy.fields import LONGEST_SHOWN, DisplayFields, OneOf, show
 from pico_a1111_proxy.web.bases import where_they_are
 
 ANSWERS = ("frame", "json", "preview", "original")
+
+_IN_FILES = "no query sets it; a profile in DISPLAYS_FILE and the command line do"
+# Parameters that do something in other places only.
+_ELSEWHERE = {
+    "display": "the path names the display",
+    "index": "there is one picture only",
+    "linear_light": _IN_FILES,
+    "sharpen": _IN_FILES,
+    "round": _IN_FILES,
+}
 
 # The answer that a media type in Accept asks for.
 _NAMED = {"application/octet-stream": "frame", "image/png": "preview", "application/json": "json"}
@@ -37,13 +48,29 @@ class DisplayOptions(DisplayFields):
 
 
 class FrameOptions(DisplayFields):
-    """The query parameters of the routes whose path names the display."""
+    """The query parameters of the routes whose path names the display.
+
+    Others are left alone, since people add some to get around caches; but not those that were meant to do something.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     answer: Annotated[str, OneOf(ANSWERS)] | None = Field(None, description="what comes back")
 
     def choose_answer(self, headers: Headers) -> str:
         """One of ANSWERS: the query decides, then what Accept names, else it is the raw frame."""
         return self.answer or _named_by(headers) or "frame"
+
+    @model_validator(mode="after")
+    def _refuse_what_does_nothing(self) -> FrameOptions:
+        good = list(type(self).model_fields)
+        for name in self.model_extra or ():
+            if name in _ELSEWHERE:
+                raise BadRequest(f"{name}: {_ELSEWHERE[name]}")
+            near = difflib.get_close_matches(name[:LONGEST_SHOWN].lower(), good, 1, 0.8)
+            if near:
+                raise BadRequest(f"{show(name)}: no such parameter; {near[0]} may be meant")
+        return self
 
 
 class RenderOptions(DisplayOptions):

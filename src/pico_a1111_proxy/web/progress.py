@@ -10,7 +10,7 @@ from starlette.responses import Response
 from pico_a1111_proxy.web.bases import display_of
 from pico_a1111_proxy.web.options import RenderOptions, without_ours
 from pico_a1111_proxy.web.relay import Relay, Relayed
-from pico_a1111_proxy.web.representations import represent
+from pico_a1111_proxy.web.representations import facts, represent
 
 
 def progress_routes(relay: Relay) -> APIRouter:
@@ -28,7 +28,7 @@ def progress_routes(relay: Relay) -> APIRouter:
         now = await service.proxy.upstream.progress()
         if now.picture is None:
             return Response(status_code=204, headers={"Vary": "Accept"})
-        response = (await represent(service.proxy, now.picture, display, answer)).response()
+        response = (await represent(service.proxy, now.picture, display, answer)).response(facts("miss"))
         response.headers.add_vary_header("Accept")
         return response
 

@@ -21,11 +21,11 @@ from pico_a1111_proxy.web.bodies import write_json
 
 @dataclass(frozen=True)
 class Representation:
-    """What a client gets of a picture: `body`, what it is, and `facts`, the headers that tell more of it."""
+    """What a client gets of a picture: `body`, what it is, and `measures`, the headers that tell its size."""
 
     body: bytes
     media_type: str
-    facts: dict[str, str] = field(default_factory=dict)
+    measures: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def etag(self) -> str:
@@ -34,8 +34,18 @@ class Representation:
 
     def response(self, further: dict[str, str] | None = None) -> Response:
         """The whole answer, with `further` headers."""
-        headers = {"ETag": self.etag, **self.facts, **(further or {})}
+        headers = {"ETag": self.etag, **self.measures, **(further or {})}
         return Response(self.body, headers=headers, media_type=self.media_type)
+
+
+def facts(cache: str, count: int | None = None, seed: int | None = None) -> dict[str, str]:
+    """The headers that tell where a frame comes from.
+
+    `cache` is hit, miss or joined; `count` is how many pictures the upstream made and `seed` what it drew this one
+    with, None where that is not known.
+    """
+    told = {"X-Image-Count": count, "X-Image-Seed": seed, "X-Cache": cache}
+    return {name: str(value) for name, value in told.items() if value is not None}
 
 
 async def represent(proxy: Proxy, picture: bytes, display: Display, answer: str) -> Representation:
@@ -50,12 +60,12 @@ async def represent(proxy: Proxy, picture: bytes, display: Display, answer: str)
 
 def as_frame(frame: Frame) -> Representation:
     """The raw pixels."""
-    return Representation(frame.data, "application/octet-stream", _facts(frame))
+    return Representation(frame.data, "application/octet-stream", _measures(frame))
 
 
 def as_preview(frame: Frame, png: bytes) -> Representation:
     """The PNG of what the panel shows of `frame`."""
-    return Representation(png, "image/png", _facts(frame))
+    return Representation(png, "image/png", _measures(frame))
 
 
 def as_json(frames: Sequence[Frame], display: Display, generation: Generation | None = None) -> Representation:
@@ -76,7 +86,7 @@ def as_json(frames: Sequence[Frame], display: Display, generation: Generation | 
     return Representation(body, "application/json")
 
 
-def _facts(frame: Frame) -> dict[str, str]:
+def _measures(frame: Frame) -> dict[str, str]:
     """What a device checks before it draws."""
     return {
         "X-Image-Width": str(frame.width),

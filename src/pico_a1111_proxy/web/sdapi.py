@@ -23,7 +23,7 @@ from pico_a1111_proxy.web.bodies import (
 from pico_a1111_proxy.web.headers import downwards, upwards
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.options import RenderOptions, without_ours
-from pico_a1111_proxy.web.representations import as_frame, as_json, as_preview
+from pico_a1111_proxy.web.representations import as_frame, as_json, as_preview, facts
 
 _WANTED: dict[str, Wanted] = {"frame": "one", "preview": "one", "json": "all"}
 
@@ -126,8 +126,7 @@ async def answer_job(proxy: Proxy, job: Job, answer: str) -> Response:
     if answer == "original":
         return original_response(rendering.generation.answer)
     if answer == "json":
-        facts = {"X-Cache": "miss"}
-        return as_json(rendering.frames, job.display, rendering.generation).response(facts)
+        return as_json(rendering.frames, job.display, rendering.generation).response(facts("miss"))
     frame = rendering.frames[0]
     if answer == "preview":
         return as_preview(frame, await proxy.preview(frame, job.display)).response(_facts(rendering))
@@ -145,8 +144,4 @@ def original_response(answer: Answer) -> Response:
 
 def _facts(rendering: Rendering) -> dict[str, str]:
     generation = rendering.generation
-    facts = {"X-Image-Count": str(len(generation.pictures)), "X-Cache": "miss"}
-    seed = generation.seed(rendering.index)
-    if seed is not None:
-        facts["X-Image-Seed"] = str(seed)
-    return facts
+    return facts("miss", len(generation.pictures), generation.seed(rendering.index))

@@ -12,7 +12,7 @@ from string import Template
 from urllib.parse import quote, urlencode
 
 from pico_a1111_proxy.displays import Display
-from pico_a1111_proxy.pixels import FORMATS
+from pico_a1111_proxy.fields import DisplayFields
 from pico_a1111_proxy.testcards import Row, legend
 from pico_a1111_proxy.web.options import FrameOptions
 from pico_a1111_proxy.web.representations import Representation
@@ -31,9 +31,9 @@ _POLICY = (
 _HEADERS = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
-def testcard_page(display: Display, options: FrameOptions, base_url: str) -> Representation:
-    """The page for `display`, which `options` have changed already."""
-    said = options.model_dump(mode="json", exclude_none=True, exclude={"answer"})
+def testcard_page(display: Display, options: FrameOptions, base_url: str, *, needs_key: bool) -> Representation:
+    """The page for `display`, which `options` have changed already; with `needs_key` its command sends one."""
+    said = options.model_dump(mode="json", exclude_none=True, include=set(DisplayFields.model_fields))
     query = {name: str(value).lower() for name, value in said.items()}
     width, height = display.upright_size
     enlarged = max(1, LARGEST_SHOWN // max(width, height))
@@ -43,7 +43,7 @@ def testcard_page(display: Display, options: FrameOptions, base_url: str) -> Rep
         "preview": urlencode({**query, "answer": "preview"}),
         "width": str(width * enlarged),
         "height": str(height * enlarged),
-        "command": _command(display, query, base_url),
+        "command": _command(display, query, base_url, needs_key),
         "parameters": f": ?{urlencode(query)}" if query else "",
     }
     html = _PAGE.substitute(
@@ -55,11 +55,12 @@ def testcard_page(display: Display, options: FrameOptions, base_url: str) -> Rep
     return Representation(html.encode("utf-8", "replace"), "text/html; charset=utf-8", _HEADERS)
 
 
-def _command(display: Display, query: dict[str, str], base_url: str) -> str:
+def _command(display: Display, query: dict[str, str], base_url: str, needs_key: bool) -> str:
     """A line for a shell that fetches the frame."""
+    key = "-H 'X-API-Key: YOUR_KEY' " if needs_key else ""
     address = f"{base_url.rstrip('/')}/displays/{quote(display.name, safe='')}/testcard"
     address += f"?{urlencode(query)}" if query else ""
-    return f"curl -o testcard.{display.format} {shlex.quote(address)}"
+    return f"curl -f {key}-o testcard.{display.format} {shlex.quote(address)}"
 
 
 def _row(row: Row, query: dict[str, str]) -> str:
@@ -74,20 +75,21 @@ def _row(row: Row, query: dict[str, str]) -> str:
 
 def _facts(display: Display) -> Iterator[tuple[str, str]]:
     """What a driver has to know, and what is sent to it now."""
-    form = FORMATS[display.format]
     if display.label:
         yield "panel", display.label
     yield "size", f"{display.width}x{display.height}" + (", round" if display.round else "")
-    yield "format", f"{display.format}, {form.size(display.width, display.height):,} bytes"
+    yield "format", f"{display.format}, {display.frame_bytes:,} bytes"
     yield "sent", f"{'as a negative' if display.invert else 'not inverted'}, rotate {display.rotate}, {display.dither}"
     panel = display.panel
     if panel is None:
         return
     yield "controller", f"{panel.controller}, {panel.bus}"
-    yield "INVON", {True: "the driver has to send it", False: "no", None: "it depends"}[panel.invon]
-    yield "MADCTL", "set by the driver's library" if panel.madctl is None else f"0x{panel.madctl:02X}"
-    unknown = panel.x_offset is None or panel.y_offset is None
-    yield "offsets", "set by the driver's library" if unknown else f"{panel.x_offset}, {panel.y_offset}"
+    yield "INVON", {True: "the driver has to send it", False: "no", None: "depends"}[panel.invon]
+    yield "MADCTL", panel.madctl_in_hex or "not known here, or set by the maker's library"
+    yield (
+        "offsets",
+        "{}, {}".format(*panel.offsets) if panel.offsets else "not known here, or set by the maker's library",
+    )
     yield "how sure", panel.sure
     if panel.source:
         yield "source", panel.source

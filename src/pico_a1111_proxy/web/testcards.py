@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from pico_a1111_proxy.testcards import draw_testcard
-from pico_a1111_proxy.web.bases import display_of
+from pico_a1111_proxy.web.bases import NamedDisplay
 from pico_a1111_proxy.web.conditional import conditional
+from pico_a1111_proxy.web.methods import refuse_other_methods
 from pico_a1111_proxy.web.options import FrameOptions
-from pico_a1111_proxy.web.representations import represent
+from pico_a1111_proxy.web.representations import facts, represent
 from pico_a1111_proxy.web.testcard_page import testcard_page
 
 _CARD: dict[int | str, dict[str, Any]] = {
@@ -36,16 +35,19 @@ def testcard_routes() -> APIRouter:
 
     @router.head("/testcard", include_in_schema=False)
     @router.get("/testcard", response_class=Response, responses=_CARD)
-    async def testcard(request: Request, options: Annotated[FrameOptions, Query()]) -> Response:
+    async def testcard(request: Request, named: NamedDisplay, options: Annotated[FrameOptions, Query()]) -> Response:
         """Draw a picture by which a person judges the panel; a browser gets a page that explains it."""
-        service, name = request.state.service, display_of(request)
-        display = options.changed(service.displays[name])
+        display = options.changed(named)
         if options.answer is None and _is_browser(request):
-            return conditional(request, testcard_page(display, options, str(request.base_url)))
-        card = await run_in_threadpool(draw_testcard, display)
-        answer = options.choose_answer(request.headers)
-        return conditional(request, await represent(service.proxy, card, display, answer))
+            needs_key = "authorization" in request.headers  # or it would not have come so far
+            page = testcard_page(display, options, str(request.base_url), needs_key=needs_key)
+            return conditional(request, page)
+        proxy = request.state.service.proxy
+        card = await proxy.testcard(display)
+        representation = await represent(proxy, card, display, options.choose_answer(request.headers))
+        return conditional(request, representation, facts("miss"))
 
+    refuse_other_methods(router, "/testcard", "GET, HEAD")
     return router
 
 

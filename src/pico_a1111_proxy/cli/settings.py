@@ -18,7 +18,7 @@ _DISPLAYS_FILE = "displays_file"
 _NAMES_DISPLAYS_FILE = re.compile(rf"^[^#\r\n]*{_DISPLAYS_FILE}".encode(), re.IGNORECASE | re.MULTILINE)
 
 
-def settings(**overrides: Any) -> Settings:
+def load_settings(**overrides: Any) -> Settings:
     """The settings of the environment and .env. Raises ClickException, which names every wrong one."""
     # Imported here, since a display known by name is converted for without any, in half the time.
     from pico_a1111_proxy.settings import SettingsError, read_settings  # noqa: PLC0415
