@@ -6,18 +6,25 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import pytest
 
 from fakes.pictures import png
+from pico_a1111_proxy.crowds import SHARED
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import ShuttingDown
 from pico_a1111_proxy.newest import Newest, Published
 from pico_a1111_proxy.panels import DISPLAYS
 
 LONG = 60.0  # seconds that no test here lasts
-MANY = 53
+MANY = 3 * SHARED + 5
 SHOWN = {name: DISPLAYS[name] for name in list(DISPLAYS)[:4]} | {"default": default_display(240, 240, invert=True)}
+
+
+@dataclass
+class Made:
+    body: bytes
 
 
 @pytest.fixture
@@ -76,6 +83,34 @@ async def test_a_publish_wakes_every_waiter_once(newest: Newest) -> None:
         newest.publish("default", published := Published(b"1"))
         await asyncio.gather(*waiting)
     assert woken == [published] * MANY
+
+
+@pytest.mark.parametrize("made_before", [True, False])
+async def test_waiters_leave_room_for_others_between_them(newest: Newest, made_before: bool) -> None:
+    woken = 0
+
+    async def work() -> Made:
+        return Made(b"made")
+
+    async def wait() -> None:
+        nonlocal woken
+        published = await newest.wait("default", None, LONG)
+        assert published
+        await published.make("key", work)
+        woken += 1
+
+    waiting = [asyncio.create_task(wait()) for _ in range(MANY)]
+    await turns()
+    published = Published(b"1")
+    if made_before:
+        await published.make("key", work)
+    newest.publish("default", published)
+    seen = []
+    while woken < MANY:
+        await asyncio.sleep(0)
+        seen.append(woken)
+    await asyncio.gather(*waiting)
+    assert max(after - before for before, after in zip([0, *seen], seen, strict=False)) == SHARED
 
 
 async def test_waiting_starts_no_task(newest: Newest) -> None:

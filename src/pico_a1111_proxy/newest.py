@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from pico_a1111_proxy.crowds import Crowd
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import PictureError, ShuttingDown
 from pico_a1111_proxy.frames import convert, preview
@@ -41,7 +42,9 @@ class _Making:
 
     def __init__(self, work: Coroutine[Any, Any, Made]) -> None:
         self.task: asyncio.Task[Any] = asyncio.create_task(work)
+        self.crowd = Crowd()
         self.wanted = 0
+        self.task.add_done_callback(lambda _: self.crowd.wake())
 
     @property
     def is_good(self) -> bool:
@@ -76,7 +79,8 @@ class Published:
         self._made[key] = making  # the last asked for is the last to be forgotten
         making.wanted += 1
         try:
-            await asyncio.wait([making.task])  # which, cancelled, leaves the task alone
+            if not making.task.done():
+                await making.crowd.wait()
         finally:
             making.wanted -= 1
             if not making.wanted:
@@ -121,7 +125,7 @@ class Newest:
         self._converters = converters
         self._budget = budget
         self._newest: dict[str, Published] = {}  # in the order of publishing
-        self._changes: dict[str, asyncio.Future[None]] = {}
+        self._changes: dict[str, Crowd] = {}
         self._shrinking: asyncio.Task[None] | None = None
         self._closed = False
         self.waiting = 0  # clients
@@ -150,7 +154,7 @@ class Newest:
             self._newest[name] = before
             return
         self._newest[name] = published
-        self._wake(name)
+        self._changes.pop(name, Crowd()).wake()
         if self.held > self._budget and not self._closed and (self._shrinking is None or self._shrinking.done()):
             self._shrinking = asyncio.create_task(self._shrink())
 
@@ -160,10 +164,9 @@ class Newest:
         Raises ShuttingDown, at once or while waiting.
         """
         if self.get(name) is after and not self._closed:
-            change = self._changes.setdefault(name, asyncio.get_running_loop().create_future())
             self.waiting += 1
             try:
-                await asyncio.wait([change], timeout=seconds)  # which leaves it to the others, cancelled or late
+                await self._changes.setdefault(name, Crowd()).wait(seconds)
             finally:
                 self.waiting -= 1
         if self._closed:
@@ -174,14 +177,10 @@ class Newest:
     def close(self) -> None:
         """Send away who waits; what is published can still be had."""
         self._closed = True
-        for name in list(self._changes):
-            self._wake(name)
+        while self._changes:
+            self._changes.popitem()[1].wake()
         if self._shrinking:
             self._shrinking.cancel()
-
-    def _wake(self, name: str) -> None:
-        if name in self._changes:
-            self._changes.pop(name).set_result(None)
 
     async def _shrink(self) -> None:
         while self.held > self._budget:
