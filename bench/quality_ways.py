@@ -30,7 +30,7 @@ OURS = {
 
 def in_process() -> dict[str, Way]:
     """The ways by name."""
-    ways: dict[str, Way] = {"truncation (the plan's default display)": lambda image: truncate(image, DEPTHS)}
+    ways: dict[str, Way] = {"truncation (the default display)": lambda image: truncate(image, DEPTHS)}
     ways |= {name: partial(_ours, dither=dither) for name, dither in OURS.items()}
     ways |= {
         "white noise": _white_noise,
