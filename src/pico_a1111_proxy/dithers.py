@@ -117,7 +117,7 @@ def _thresholds(ranks: NDArray[np.int64]) -> NDArray[np.uint8]:
 
 def _bayer(doublings: int) -> NDArray[np.int64]:
     """Bayer's matrix: each rank as far as it can be from the ranks before it."""
-    ranks = np.zeros((1, 1), np.int64)
+    ranks: NDArray[np.int64] = np.zeros((1, 1), np.int64)
     for _ in range(doublings):
         ranks = np.block([[4 * ranks, 4 * ranks + 2], [4 * ranks + 3, 4 * ranks + 1]])
     return ranks

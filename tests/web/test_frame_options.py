@@ -17,6 +17,7 @@ CARD = "/displays/waveshare-pico-lcd-1.3/testcard"
 
 USELESS = [
     ("rotat=90", "'rotat': no such parameter; rotate may be meant"),
+    ("rotation=90", "'rotation': no such parameter; rotate may be meant"),
     ("Dither=none", "'Dither': no such parameter; dither may be meant"),
     ("display=m5stickc", "display: the path names the display"),
     ("index=1", "index: there is one picture only"),

@@ -176,7 +176,7 @@ def test_what_a_users_file_says_is_escaped() -> None:
     assert "<dd>&lt;s&gt;$style" in page
     assert "http://&lt;host&gt;/displays/%3Cem%3E%27%24%28x%29/testcard" in page
     assert 'class="round"' in page
-    assert "depends" in page
+    assert "it depends" in page
 
 
 def test_a_display_of_which_nothing_is_known_has_a_page() -> None:

@@ -34,7 +34,7 @@ _WIDEST = 120  # columns of a table for a person
 _GAP = "  "
 _HEADS = ("name", "size", "format", "bytes", "controller", "INVON", "MADCTL", "offset", "sure", "label")
 _UNSAID = "-"
-_YES_NO = {True: "yes", False: "no", None: "depends"}
+_YES_NO = {True: "yes", False: "no", None: "?"}
 _LONGEST_FACT = 12
 _LONGEST_CELL = 10  # characters; on a terminal
 

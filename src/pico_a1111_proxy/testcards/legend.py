@@ -56,7 +56,8 @@ def _colours(display: Display) -> Iterator[Row]:
     todo = f"send them swapped, or in the driver, {_toggle(display, (_BGR,))}"
     yield _row_of_colours(display, "red and blue are swapped", todo, swapped)
     yield _row_of_colours(display, "both: a negative, and red and blue swapped", "do both", {**negative, **swapped})
-    row = _row_of_colours(display, "the two bytes of each pixel are swapped", "send them swapped", _reordered(display))
+    todo = "send them swapped before you look at the colours again: swapped bytes hide other faults"
+    row = _row_of_colours(display, "the two bytes of each pixel are swapped", todo, _reordered(display))
     yield replace(row, looks=f"{row.looks}, and the ramps have stripes")
 
 

@@ -22,7 +22,8 @@ padding:0 1em}pre{background:#eee;padding:1em;overflow:auto}</style><h1>pico-a11
 <pre>curl -o frame.rgb565 -H 'Accept: application/octet-stream' -H 'Content-Type: application/json' \\
   -d '{"prompt": "a mountain lake at sunset"}' ADDRESS/sdapi/v1/txt2img</pre>
 <p>That is one frame of 240 by 240 pixels. With <code>?answer=preview</code> the same is a PNG.
-<a href="docs">All routes</a>, <a href="health">health</a>.</p></html>"""
+<a href="displays">The displays</a>, each with a test card
+at <code>displays/NAME/testcard</code>. <a href="docs">All routes</a>, <a href="health">health</a>.</p></html>"""
 
 
 def ops_routes() -> APIRouter:

@@ -67,7 +67,7 @@ class FrameOptions(DisplayFields):
         for name in self.model_extra or ():
             if name in _ELSEWHERE:
                 raise BadRequest(f"{name}: {_ELSEWHERE[name]}")
-            near = difflib.get_close_matches(name[:LONGEST_SHOWN].lower(), good, 1, 0.8)
+            near = difflib.get_close_matches(name[:LONGEST_SHOWN].lower(), good, 1, 0.7)
             if near:
                 raise BadRequest(f"{show(name)}: no such parameter; {near[0]} may be meant")
         return self

@@ -84,7 +84,10 @@ def _facts(display: Display) -> Iterator[tuple[str, str]]:
     if panel is None:
         return
     yield "controller", f"{panel.controller}, {panel.bus}"
-    yield "INVON", {True: "the driver has to send it", False: "no", None: "depends"}[panel.invon]
+    yield (
+        "INVON",
+        {True: "the driver has to send it", False: "no", None: "it depends, or is not known: try both"}[panel.invon],
+    )
     yield "MADCTL", panel.madctl_in_hex or "not known here, or set by the maker's library"
     yield (
         "offsets",
