@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, asdict, replace
 
 import pytest
 
-from pico_a1111_proxy.displays import Display, Panel, default_display, describe_display, is_colour
+from pico_a1111_proxy.displays import Display, Panel, default_display, describe_display, is_colour, near_names
 
 
 @pytest.mark.parametrize("invert", [True, False])
@@ -57,3 +57,11 @@ def test_what_a_client_reads_of_a_display() -> None:
     for display, size in ((one, 8), (Display("other", 9, 4, "rgb666", round=True), 108)):
         expected = {name: fact for name, fact in asdict(display).items() if name != "as_stored"}
         assert describe_display(display) == {**expected, "bytes": size}
+
+
+def test_near_names_are_few_and_the_nearest_first() -> None:
+    known = ["default", "waveshare-pico-lcd-1.3", "waveshare-pico-lcd-2", "adafruit-1.3"]
+    assert near_names("WAVESHARE-PICO-LCD-13", known)[0] == "waveshare-pico-lcd-1.3"
+    assert near_names("1.3", known) == ["waveshare-pico-lcd-1.3", "adafruit-1.3"]
+    assert near_names("", known) == near_names("qqq", known) == []
+    assert len(near_names("waveshare", [f"waveshare-{i}" for i in range(9)])) == 4

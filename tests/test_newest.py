@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from fakes.pictures import png
-from pico_a1111_proxy.crowds import SHARED
+from pico_a1111_proxy.crowds import SHARED, Crowd
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import ShuttingDown
 from pico_a1111_proxy.newest import Newest, Published
@@ -89,28 +90,58 @@ async def test_a_publish_wakes_every_waiter_once(newest: Newest) -> None:
 async def test_waiters_leave_room_for_others_between_them(newest: Newest, made_before: bool) -> None:
     woken = 0
 
+    all_ask = asyncio.Event()
+
     async def work() -> Made:
+        await all_ask.wait()
         return Made(b"made")
 
     async def wait() -> None:
         nonlocal woken
         published = await newest.wait("default", None, LONG)
         assert published
+        asked.append(None)
         await published.make("key", work)
         woken += 1
 
+    asked: list[None] = []
     waiting = [asyncio.create_task(wait()) for _ in range(MANY)]
     await turns()
     published = Published(b"1")
     if made_before:
+        all_ask.set()
         await published.make("key", work)
     newest.publish("default", published)
     seen = []
+    if not made_before:
+        await turns()
+        assert (len(asked), woken) == (MANY, 0)
+        all_ask.set()
     while woken < MANY:
         await asyncio.sleep(0)
         seen.append(woken)
     await asyncio.gather(*waiting)
     assert max(after - before for before, after in zip([0, *seen], seen, strict=False)) == SHARED
+
+
+def futures() -> int:
+    """How many there are in this process."""
+    gc.collect()
+    return sum(type(thing) is asyncio.Future for thing in gc.get_objects())
+
+
+async def test_who_leaves_a_crowd_leaves_nothing_behind() -> None:
+    crowd = Crowd()
+    before = futures()
+    waiting = [asyncio.create_task(crowd.wait()) for _ in range(MANY)]
+    await turns()
+    assert futures() > before
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    del waiting, task
+    await turns()
+    assert futures() <= before
 
 
 async def test_waiting_starts_no_task(newest: Newest) -> None:

@@ -197,6 +197,7 @@ LIKE = '[a]\nlike = "waveshare-pico-lcd-1.3"\n'
         ("background = 0", "a.background: '0' is not a colour in quotes, such as \"#000000\""),
         ("round = 1", "a.round: '1' is not true or false, without quotes"),
         ("linear_light = nan", "a.linear_light: 'nan' is not true or false, without quotes"),
+        ('label = "two\\nlines"', f"a.label: {chr(10).join(('two', 'lines'))!r} is not {TEXT}"),
         ("sharpen = 201", "a.sharpen: '201' is not a whole number from 0 to 200"),
         ("sharpen = true", "a.sharpen: 'True' is not a whole number from 0 to 200"),
         ("label = 2026-01-01", f"a.label: '2026-01-01' is not {TEXT}"),

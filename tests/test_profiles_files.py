@@ -57,7 +57,7 @@ def test_a_file_that_can_not_be_read() -> None:
     assert fault_of(".") == ". can't be read: Is a directory"
     assert fault_of("latin.toml/x.toml") == "latin.toml/x.toml can't be read: Not a directory"
     os.mkfifo("pipe.toml")
-    assert fault_of("pipe.toml") == "pipe.toml can't be read: it is a pipe"
+    assert fault_of("pipe.toml") == "pipe.toml can't be read: it is no file"
     assert fault_of("latin.toml") == "latin.toml can't be read: it is not UTF-8 text"
     assert fault_of("a\0b").endswith("can't be read: no file can be called so")
     assert fault_of("~nobody-of-this-name/x.toml").endswith("can't be read: no file can be called so")

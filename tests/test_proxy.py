@@ -1,8 +1,10 @@
-"""The proxy's work for a client that has left: it is finished, and a bug in it is told."""
+"""The proxy's work for a client that has left, and for a display that has got a newer picture meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,28 +13,32 @@ from typing import Any
 
 import pytest
 
+from fakes.pictures import GREEN, RED, b64, png
+from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import UpstreamUnavailable
 from pico_a1111_proxy.gate import Gate
 from pico_a1111_proxy.jobs import Generation, Job, Progress
-from pico_a1111_proxy.newest import Newest
+from pico_a1111_proxy.newest import Newest, Published
 from pico_a1111_proxy.proxy import Condition, Finding, Proxy, RelayAnswer, RelayRequest
 
 JOB = Job("txt2img", b"{}", default_display(240, 240, invert=True), "none")
 
 
-class Failing:
-    """An upstream that fails with `error` once `now` is set."""
+class Scripted:
+    """An upstream that ends with `outcome` once `now` is set."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, outcome: Exception | Generation) -> None:
         self.begun = asyncio.Event()
         self.now = asyncio.Event()
-        self._error = error
+        self._outcome = outcome
 
     async def generate(self, job: Job) -> Generation:
         self.begun.set()
         await self.now.wait()
-        raise self._error
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
 
     def relay(self, request: RelayRequest) -> AbstractAsyncContextManager[RelayAnswer]:
         raise NotImplementedError
@@ -53,7 +59,7 @@ async def fail_for_nobody(error: Exception) -> list[BaseException]:
     loop = asyncio.get_running_loop()
     before = loop.get_exception_handler()
     loop.set_exception_handler(lambda _, context: told.append(context))
-    upstream = Failing(error)
+    upstream = Scripted(error)
     with ThreadPoolExecutor(1) as threads:
         proxy = Proxy(upstream, Gate(1, 0, time.monotonic), threads, Newest({}, threads))
         asked = asyncio.create_task(proxy.render(JOB))
@@ -83,7 +89,7 @@ async def test_an_error_of_ours_is_nobodys_business_then() -> None:
 
 
 async def test_closing_ends_the_work_and_gives_the_places_back() -> None:
-    upstream = Failing(UpstreamUnavailable("down"))
+    upstream = Scripted(UpstreamUnavailable("down"))
     with ThreadPoolExecutor(1) as threads:
         proxy = Proxy(upstream, Gate(2, 0, time.monotonic), threads, Newest({}, threads))
         first = asyncio.create_task(proxy.render(JOB))
@@ -95,3 +101,26 @@ async def test_closing_ends_the_work_and_gives_the_places_back() -> None:
         for asked in (first, second):
             with pytest.raises(asyncio.CancelledError):
                 await asked
+
+
+async def test_a_picture_that_arrives_while_one_is_converted_is_newer_than_that() -> None:
+    document = {"images": [b64(png(RED))], "parameters": {}, "info": "{}"}
+    generation = Generation.read(Answer(200, (), json.dumps(document).encode()))
+    upstream = Scripted(generation)
+    upstream.now.set()
+    display = default_display(4, 4, invert=True)
+    with ThreadPoolExecutor(1) as threads:
+        newest = Newest({display.name: display}, threads)
+        proxy = Proxy(upstream, Gate(1, 0, time.monotonic), threads, newest)
+        busy = threading.Event()
+        threads.submit(busy.wait)  # so that converting lasts until the other picture is there
+        asked = asyncio.create_task(proxy.render(Job("txt2img", b"{}", display)))
+        try:
+            for _ in range(20):
+                await asyncio.sleep(0)  # lets it come to the converting
+            pushed = Published(png(GREEN))
+            newest.publish(display.name, pushed)
+        finally:
+            busy.set()
+        assert (await asked).picture == png(RED)
+        assert newest.get(display.name) is pushed

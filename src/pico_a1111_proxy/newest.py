@@ -20,7 +20,6 @@ HELD_BYTES = 64_000_000  # of pictures, all displays together
 MOST_MADE = 8  # things kept that were made of one picture
 MADE_BYTES = 2_000_000  # of them together
 RETRY_SECONDS = 5  # when a waiter who is sent away may come again
-SHARED = 16  # waiters that are woken in one go: others get their turn in between, however many wait
 
 
 class Made(Protocol):
@@ -35,6 +34,11 @@ class Made(Protocol):
 M = TypeVar("M", bound=Made)
 
 _NUMBERS = itertools.count()
+
+
+def arrival() -> int:
+    """The number of a picture that has just arrived: higher than those before."""
+    return next(_NUMBERS)
 
 
 class _Making:
@@ -59,14 +63,16 @@ class Published:
     """An encoded picture, and what was last made of it. Two with equal pictures are not the same one.
 
     `count` is how many pictures the upstream made and `seed` what it drew this one with, None where nobody knows.
-    `number` is in the order in which pictures arrived.
+    `number` is that of its arrival, None for now.
     """
 
-    def __init__(self, picture: bytes, count: int | None = None, seed: int | None = None) -> None:
+    def __init__(
+        self, picture: bytes, count: int | None = None, seed: int | None = None, number: int | None = None
+    ) -> None:
         self.picture = picture
         self.count = count
         self.seed = seed
-        self.number = next(_NUMBERS)
+        self.number = arrival() if number is None else number
         self.may_shrink = True
         self._made: dict[Hashable, _Making] = {}
 

@@ -146,8 +146,8 @@ def read_profiles(file: str, default: Display) -> Profiles:
 def _parse(file: str) -> dict[str, Any]:
     try:
         path = Path(file).expanduser()
-        if path.is_fifo():  # which would be waited for
-            raise ProfilesError(f"{file} can't be read: it is a pipe")
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would be waited for
+            raise ProfilesError(f"{file} can't be read: it is no file")
         # A byte order mark is no fault: editors leave one.
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:

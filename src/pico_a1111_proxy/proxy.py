@@ -15,7 +15,7 @@ from pico_a1111_proxy.errors import BadRequest, PictureError, ProxyError, Upstre
 from pico_a1111_proxy.frames import Frame, convert, preview
 from pico_a1111_proxy.gate import Gate
 from pico_a1111_proxy.jobs import Generation, Job, Progress, Rendering
-from pico_a1111_proxy.newest import Newest, Published
+from pico_a1111_proxy.newest import Newest, Published, arrival
 from pico_a1111_proxy.testcards import draw_testcard
 
 T = TypeVar("T")
@@ -140,11 +140,13 @@ class Proxy:
         # The place is held until the frames are made: what is in flight is bounded in memory too, not only in number.
         async with place:
             generation = await self.upstream.generate(job)
+            number = arrival()
             if job.wanted == "none":
                 return Rendering(generation)
             rendering = await self._in_thread(develop, job, generation)
         # Also for a client that has left: it finds its picture there.
-        published = Published(rendering.picture, len(generation.pictures), generation.seed(rendering.index))
+        seed = generation.seed(rendering.index)
+        published = Published(rendering.picture, len(generation.pictures), seed, number)
         self._newest.publish(job.display.name, published)
         return rendering
 

@@ -15,15 +15,19 @@ from service import Service
 FRAME = "/displays/waveshare-pico-lcd-1.3/frame"
 CARD = "/displays/waveshare-pico-lcd-1.3/testcard"
 
+IN_FILES = "no query sets it; a profile in DISPLAYS_FILE and the command line do"
 USELESS = [
     ("rotat=90", "'rotat': no such parameter; rotate may be meant"),
     ("rotation=90", "'rotation': no such parameter; rotate may be meant"),
     ("Dither=none", "'Dither': no such parameter; dither may be meant"),
     ("display=m5stickc", "display: the path names the display"),
     ("index=1", "index: there is one picture only"),
-    ("sharpen=20", "sharpen: no query sets it; a profile in DISPLAYS_FILE and the command line do"),
-    ("linear_light=true", "linear_light: no query sets it; a profile in DISPLAYS_FILE and the command line do"),
-    ("round=true", "round: no query sets it; a profile in DISPLAYS_FILE and the command line do"),
+    ("WIDTH=7", "'WIDTH': no such parameter; width may be meant"),
+    ("&".join(f"t{i}=1" for i in range(19)) + "&rotat=90", "'rotat': no such parameter; rotate may be meant"),
+    ("&".join(f"t{i}=1" for i in range(99)) + "&round=1", f"round: {IN_FILES}"),
+    ("sharpen=20", f"sharpen: {IN_FILES}"),
+    ("linear_light=true", f"linear_light: {IN_FILES}"),
+    ("round=true", f"round: {IN_FILES}"),
 ]
 
 
@@ -34,6 +38,22 @@ async def test_what_would_do_nothing_is_refused(
 ) -> None:
     got = await service.ask(method, f"{path}?{query}", png() if method == "POST" else None)
     assert (got.status, got.json()) == (422, {"error": told, "code": 422, "detail": told})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query"),
+    [
+        ("GET", CARD, "wait=3"),
+        ("POST", FRAME, "wait=3"),
+        ("GET", FRAME, "publish=false"),
+        ("GET", CARD, "publish=false"),
+    ],
+)
+async def test_what_another_route_does_is_refused(
+    service: Service, upstream: ScriptedA1111, method: str, path: str, query: str
+) -> None:
+    got = await service.ask(method, f"{path}?{query}", png() if method == "POST" else None)
+    assert (got.status, got.json()["error"].partition(":")[0]) == (422, query.partition("=")[0])
 
 
 @pytest.mark.parametrize("query", ["t=1763860000", "_=1&cachebuster=abc", "=", "x"])

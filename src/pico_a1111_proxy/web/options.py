@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from itertools import islice
 from typing import Annotated
 from urllib.parse import unquote_plus
 
@@ -18,10 +19,13 @@ from pico_a1111_proxy.web.bases import where_they_are
 ANSWERS = ("frame", "json", "preview", "original")
 
 _IN_FILES = "no query sets it; a profile in DISPLAYS_FILE and the command line do"
+_MOST_GUESSED = 20  # strange names that are looked at: to compare thousands would hold everybody up
 # Parameters that do something in other places only.
 _ELSEWHERE = {
     "display": "the path names the display",
     "index": "there is one picture only",
+    "wait": "only GET /displays/NAME/frame waits",
+    "publish": "only POST /displays/NAME/frame publishes",
     "linear_light": _IN_FILES,
     "sharpen": _IN_FILES,
     "round": _IN_FILES,
@@ -64,9 +68,9 @@ class FrameOptions(DisplayFields):
     @model_validator(mode="after")
     def _refuse_what_does_nothing(self) -> FrameOptions:
         good = list(type(self).model_fields)
-        for name in self.model_extra or ():
-            if name in _ELSEWHERE:
-                raise BadRequest(f"{name}: {_ELSEWHERE[name]}")
+        for name in _ELSEWHERE.keys() & (self.model_extra or {}).keys():
+            raise BadRequest(f"{name}: {_ELSEWHERE[name]}")
+        for name in islice(self.model_extra or (), _MOST_GUESSED):
             near = difflib.get_close_matches(name[:LONGEST_SHOWN].lower(), good, 1, 0.7)
             if near:
                 raise BadRequest(f"{show(name)}: no such parameter; {near[0]} may be meant")
