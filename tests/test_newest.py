@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
 
 from fakes.pictures import png
+from fakes.turns import no_task_is_left, turns
 from pico_a1111_proxy.crowds import SHARED, Crowd
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import ShuttingDown
@@ -37,20 +37,6 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 @pytest.fixture
 def newest(threads: ThreadPoolExecutor) -> Newest:
     return Newest(SHOWN, threads)
-
-
-async def turns(count: int = 20) -> None:
-    """Let everybody who can do something do it."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
-@asynccontextmanager
-async def no_task_is_left() -> AsyncIterator[None]:
-    before = asyncio.all_tasks()
-    yield
-    await turns()
-    assert asyncio.all_tasks() == before
 
 
 # --- Waiting ----------------------------------------------------------------------------------------------------

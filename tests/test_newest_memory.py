@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ import pytest
 from PIL import Image
 
 from fakes.pictures import encode, png
+from fakes.turns import no_task_is_left, turns
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import PictureError
 from pico_a1111_proxy.frames import convert, preview
@@ -34,20 +34,6 @@ class Thing:
 def threads() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(1) as threads:
         yield threads
-
-
-async def turns(count: int = 20) -> None:
-    """Let everybody who can do something do it."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
-@asynccontextmanager
-async def no_task_is_left() -> AsyncIterator[None]:
-    before = asyncio.all_tasks()
-    yield
-    await turns()
-    assert asyncio.all_tasks() == before
 
 
 # --- What is made of a picture ----------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from fakes.pictures import GREEN, RED, b64, png
+from fakes.turns import turns
 from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import UpstreamUnavailable
@@ -69,8 +70,7 @@ async def fail_for_nobody(error: Exception) -> list[BaseException]:
             await asyncio.wait({asked})
             assert proxy.gate.inside == 1
             upstream.now.set()
-            for _ in range(20):
-                await asyncio.sleep(0)  # lets the work come to its end
+            await turns()  # lets the work come to its end
             assert proxy.gate.inside == 0
             await proxy.close()
         finally:
@@ -116,8 +116,7 @@ async def test_a_picture_that_arrives_while_one_is_converted_is_newer_than_that(
         threads.submit(busy.wait)  # so that converting lasts until the other picture is there
         asked = asyncio.create_task(proxy.render(Job("txt2img", b"{}", display)))
         try:
-            for _ in range(20):
-                await asyncio.sleep(0)  # lets it come to the converting
+            await turns()  # lets it come to the converting
             pushed = Published(png(GREEN))
             newest.publish(display.name, pushed)
         finally:

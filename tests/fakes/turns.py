@@ -1,0 +1,22 @@
+"""Turns of the event loop, for tests that let others go on without waiting for any time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+async def turns(count: int = 20) -> None:
+    """Let everybody who can do something do it."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def no_task_is_left() -> AsyncIterator[None]:
+    """At the end of the block there are the tasks that there were before it."""
+    before = asyncio.all_tasks()
+    yield
+    await turns()
+    assert asyncio.all_tasks() == before
