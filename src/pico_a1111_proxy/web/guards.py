@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pico_a1111_proxy.errors import KeyRefused
 from pico_a1111_proxy.web.errors import respond_to
+from pico_a1111_proxy.web.options import opens_a_page
 
 OPEN_PATHS = frozenset({"/health"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -70,7 +71,7 @@ class ApiKey:
             await self.app(scope, receive, send)
             return
         refusal = respond_to(KeyRefused("Invalid or missing API key"))
-        if "text/html" in Headers(scope=scope).get("accept", ""):  # a browser asks its person then
+        if opens_a_page(Headers(scope=scope)):  # the browser asks its person then
             refusal.headers["WWW-Authenticate"] = 'Basic realm="pico-a1111-proxy", charset="UTF-8"'
         await refusal(scope, receive, send)
 

@@ -96,21 +96,28 @@ def without_ours(query: str) -> str:
     return "&".join(part for part in parts if unquote_plus(part.partition("=")[0]) not in RenderOptions.model_fields)
 
 
+def media_types(headers: Headers) -> list[tuple[str, float]]:
+    """The media types that Accept names, in lower case and in order, each with its quality."""
+    entries = [entry.lower().split(";") for entry in ",".join(headers.getlist("accept")).split(",")]
+    return [(kind.strip(), _quality([part.strip() for part in parameters])) for kind, *parameters in entries]
+
+
+def opens_a_page(headers: Headers) -> bool:
+    """Whether a browser asks for a page: a picture's own request, and every other client's, names no text/html."""
+    return any(media_type == "text/html" for media_type, _ in media_types(headers))
+
+
 def _named_by(headers: Headers) -> str | None:
     """The answer that Accept names with the highest quality; None for nothing of ours.
 
     A wildcard names nothing: every ordinary A1111 client sends one.
     """
-    accept = ",".join(headers.getlist("accept"))
     best, best_quality = None, 0.0
-    entries = [[part.strip().lower() for part in entry.split(";")] for entry in accept.split(",")]
-    # Firefox names image/png for every page that it opens. A picture's own request names no text/html.
-    opens_a_page = any(media_type == "text/html" for media_type, *_ in entries)
-    for media_type, *parameters in entries:
+    page = opens_a_page(headers)
+    for media_type, quality in media_types(headers):
         kind = _NAMED.get(media_type)
-        quality = _quality(parameters)
-        if kind == "preview" and opens_a_page:
-            continue
+        if kind == "preview" and page:
+            continue  # Firefox names image/png for every page that it opens
         # Beside JSON of the same quality, ours wins: no ordinary client names it by accident.
         if kind and (quality > best_quality or (quality == best_quality > 0 and best == "json")):
             best, best_quality = kind, quality

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from pico_a1111_proxy.web.bases import NamedDisplay
 from pico_a1111_proxy.web.conditional import conditional
 from pico_a1111_proxy.web.methods import refuse_other_methods
-from pico_a1111_proxy.web.options import FrameOptions
+from pico_a1111_proxy.web.options import FrameOptions, media_types, opens_a_page
 from pico_a1111_proxy.web.representations import facts, represent
 from pico_a1111_proxy.web.testcard_page import testcard_page
 
@@ -53,5 +53,5 @@ def testcard_routes() -> APIRouter:
 
 def _is_browser(request: Request) -> bool:
     """Whether Accept names a page, and no frame."""
-    named = {entry.partition(";")[0].strip().lower() for entry in request.headers.get("accept", "").split(",")}
-    return "text/html" in named and "application/octet-stream" not in named
+    names_a_frame = any(media_type == "application/octet-stream" for media_type, _ in media_types(request.headers))
+    return opens_a_page(request.headers) and not names_a_frame
