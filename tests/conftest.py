@@ -31,7 +31,7 @@ async def _service(_upstream: ScriptedA1111) -> AsyncIterator[Service]:
 
 @pytest.fixture(scope="session")
 async def _impatient(_upstream: ScriptedA1111) -> AsyncIterator[Service]:
-    async with open_service(a1111_base_url=_upstream.url, a1111_timeout=0.2) as service:
+    async with open_service(a1111_base_url=_upstream.url, a1111_timeout=1) as service:
         yield service
 
 
@@ -50,5 +50,5 @@ async def service(_service: Service, upstream: ScriptedA1111) -> Service:
 
 @pytest.fixture
 async def impatient(_impatient: Service, upstream: ScriptedA1111) -> Service:
-    """The same, with an A1111_TIMEOUT of 0.2 seconds."""
+    """The same, with an A1111_TIMEOUT of a second."""
     return _impatient
