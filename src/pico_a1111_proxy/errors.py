@@ -64,11 +64,15 @@ class ShuttingDown(ProxyError):
 
 
 class UpstreamError(ProxyError):
-    """Something went wrong on the upstream's side; `answer` is what it said, if it said anything."""
+    """Something went wrong on the upstream's side; `answer` is what it said, if it said anything.
 
-    def __init__(self, message: str, detail: str = "", answer: Answer | None = None) -> None:
+    `unsent` is whether nothing of the request has reached it for certain: only then may another one be asked.
+    """
+
+    def __init__(self, message: str, detail: str = "", answer: Answer | None = None, *, unsent: bool = False) -> None:
         super().__init__(message, detail)
         self.answer = answer
+        self.unsent = unsent
 
 
 class UpstreamUnavailable(UpstreamError):

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from pico_a1111_proxy.answers import Headers
+from pico_a1111_proxy.answers import Answer, Headers
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import BadRequest, PictureError, ProxyError, UpstreamNonsense
 from pico_a1111_proxy.frames import Frame, convert, preview
@@ -73,6 +73,13 @@ class Upstream(Protocol):
         """Pass on what is no generation, once; closed with its block. Raises UpstreamError, also from the body."""
         ...
 
+    async def abandon(self, job: Job) -> None:
+        """Nobody waits for `job` any more, whose `generate` has ended with a time-out or a cancellation.
+
+        Stops it where it is known to be the one that runs. Returns when the upstream is idle, or can't say; never raises.
+        """
+        ...
+
     async def progress(self) -> Progress:
         """How far the running generation is, whoever's it is. Raises UpstreamError."""
         ...
@@ -83,6 +90,37 @@ class Upstream(Protocol):
 
     def examine(self) -> AsyncIterator[Finding]:
         """Walk the way to it step by step and tell each; ends after the first bad one."""
+        ...
+
+
+@dataclass(frozen=True)
+class CacheFigures:
+    """What a cache has done since the start, and what it holds: `trouble` counts what went wrong, each a miss."""
+
+    hits: int = 0
+    misses: int = 0
+    trouble: int = 0
+    entries: int = 0
+    bytes: int = 0
+
+
+class Cache(Protocol):
+    """Remembers an upstream's answers by the key of their job; trouble with it is a counted miss, never an error."""
+
+    async def get(self, key: str) -> Answer | None:
+        """What was set last, if it is still there and not too old."""
+        ...
+
+    async def set(self, key: str, answer: Answer) -> None:
+        """Remember `answer`, if there is room for it; others may be forgotten for it."""
+        ...
+
+    async def clear(self) -> None:
+        """Forget everything. What is set after the call stays."""
+        ...
+
+    def figures(self) -> CacheFigures:
+        """How it goes; from memory, at once."""
         ...
 
 

@@ -61,6 +61,9 @@ class A1111:
         async with stream(self._session, request, self._url(request.target), self._authorization) as answer:
             yield replace(answer, headers=without_address(answer.headers, self._base_url))
 
+    async def abandon(self, job: Job) -> None:
+        """Interrupt `job` if it is the one that runs, and wait until the upstream is idle; see Upstream."""
+
     async def progress(self) -> Progress:
         """Ask how far the running generation is. Raises UpstreamError."""
         document = read_json(wire.accept(await self._call("GET", PROGRESS_PATH)).body)

@@ -68,7 +68,7 @@ async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
     try:
         return await send(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise UpstreamUnavailable(UNAVAILABLE, explain(error)) from error
+        raise UpstreamUnavailable(UNAVAILABLE, explain(error), unsent=_is_unsent(error)) from error
 
 
 async def call(
@@ -105,11 +105,12 @@ def translated() -> Iterator[None]:
     except UpstreamError:
         raise
     except aiohttp.ConnectionTimeoutError as error:
-        raise UpstreamTimeout("The upstream A1111 service did not accept a connection in time") from error
+        words = "The upstream A1111 service did not accept a connection in time"
+        raise UpstreamTimeout(words, unsent=True) from error
     except asyncio.TimeoutError as error:
         raise UpstreamTimeout("The upstream A1111 service did not answer in time") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise UpstreamUnavailable(UNAVAILABLE, explain(error)) from error
+        raise UpstreamUnavailable(UNAVAILABLE, explain(error), unsent=_is_unsent(error)) from error
 
 
 def accept(answer: Answer) -> Answer:
@@ -153,6 +154,11 @@ def explain(error: BaseException) -> str:
     if isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, OSError)):
         return "It hung up before the answer was complete"
     return NO_HTTP
+
+
+def _is_unsent(error: BaseException) -> bool:
+    """Whether there was no connection yet, so that nothing can have been sent."""
+    return isinstance(error, aiohttp.ClientConnectorError)
 
 
 def _reason(answer: Answer) -> str:

@@ -68,6 +68,9 @@ class DemoPainter:
         """How far the running job is; the half-done picture is made now, for whoever asks."""
         return await self._easel.progress()
 
+    async def abandon(self, job: Job) -> None:
+        """There is nothing left of it: who is cancelled has put the brush down."""
+
     async def check(self) -> Condition:
         """It can always be used."""
         return Condition("demo", usable=True, words=WORDS)
