@@ -20,7 +20,7 @@ FRAME = bytes(115200)
 WAYS = {
     "httptools (lower case)": "httptools",
     "h11 (lower case)": "h11",
-    "h11, Title-Case (ours)": "pico_a1111_proxy.web.server:TitleCaseProtocol",
+    "h11, Title-Case (ours)": "pico_a1111_proxy.web.protocol:TitleCaseProtocol",
 }
 
 

@@ -76,7 +76,9 @@ class Upstream(Protocol):
     async def abandon(self, job: Job) -> None:
         """Nobody waits for `job` any more, whose `generate` has ended with a time-out or a cancellation.
 
-        Stops it where it is known to be the one that runs. Returns when the upstream is idle, or can't say; never raises.
+        Stops it where it is known to be the one that runs. Returns when the upstream is idle, or cannot say.
+
+        Never raises.
         """
         ...
 

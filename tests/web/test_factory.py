@@ -16,7 +16,7 @@ from pico_a1111_proxy.web.server import open_socket
 from service import RAW, TXT2IMG, open_client
 
 FACTORY = "pico_a1111_proxy.web.app:create_app"
-OURS = "pico_a1111_proxy.web.server:TitleCaseProtocol"
+OURS = "pico_a1111_proxy.web.protocol:TitleCaseProtocol"
 
 
 @asynccontextmanager
