@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 from pico_a1111_proxy.errors import ProxyError
 from pico_a1111_proxy.jobs import Job
-from pico_a1111_proxy.proxy import Finding, develop
+from pico_a1111_proxy.proxy import Finding
+from pico_a1111_proxy.renderings import develop
 from pico_a1111_proxy.settings import Settings
 from pico_a1111_proxy.wiring import open_upstream
 
@@ -23,7 +24,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
                 return
         job = Job("txt2img", _TINY, settings.default_display)
         try:
-            frame = develop(job, await upstream.generate(job)).frames[0]
+            frame = develop(job, await upstream.generate(job)).frame
         except ProxyError as error:
             detail = "" if error.detail == str(error) else f" ({error.detail})"
             yield Finding("picture", False, f"{error}{detail}")

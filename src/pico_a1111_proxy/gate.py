@@ -1,91 +1,206 @@
-"""Gate: who may go upstream, and when; a bounded number works, a bounded line waits, the rest is refused."""
+"""Gate: who may go upstream, and when; a bounded number works, a bounded line waits its turn, the rest is refused."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from pico_a1111_proxy.errors import QueueFull, ShuttingDown
+from pico_a1111_proxy.errors import ProxyError, QueueFull, ShuttingDown
 
 FIRST_GUESS_SECONDS = 5.0  # how long a job is taken to last before one was seen
 WEIGHT_OF_NEWEST = 0.2  # of the newest job in the moving average
 LONGEST_RETRY_SECONDS = 120
 
 
-class Gate:
-    """At most `places` jobs inside and `line` waiting, in the order they came.
+class Visit:
+    """One job's way through the gate: in line, inside, gone. Made by `Gate.come`; whoever has it must `leave`."""
 
-    `clock` gives seconds and is what the average length of a job is measured with.
-    """
-
-    def __init__(self, places: int, line: int, clock: Callable[[], float]) -> None:
-        self.places = places
-        self.line = line
-        self.inside = 0
-        self._waiters: deque[asyncio.Future[None]] = deque()
-        self._clock = clock
-        self._job_seconds = FIRST_GUESS_SECONDS
-        self._closed = False
+    def __init__(self, gate: Gate, who: str, deadline: float) -> None:
+        self.who = who
+        self.deadline = deadline
+        self._gate = gate
+        self._turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._started = math.nan
+        self._gone = False
 
     @property
-    def waiting(self) -> int:
-        """How many stand in line."""
-        return len(self._waiters)
+    def is_inside(self) -> bool:
+        """Whether it has its place."""
+        return not math.isnan(self._started) and not self._gone
 
-    @asynccontextmanager
-    async def enter(self) -> AsyncIterator[None]:
-        """Wait for a place and hold it.
+    @property
+    def position(self) -> int:
+        """Its place in line, the next to go in being 1; 0 for one that is not in line."""
+        return 0 if self._turn.done() else self._gate.position(self)
 
-        Raises QueueFull at once, and ShuttingDown at once or while waiting in line.
+    @property
+    def seconds_inside(self) -> float:
+        """For how long it has had its place; 0 before."""
+        return self._gate.clock() - self._started if self.is_inside else 0.0
+
+    async def admitted(self) -> None:
+        """Wait for the place; who is cancelled in line leaves it.
+
+        Raises QueueFull when its time in line is over or its place there goes to another, and ShuttingDown.
+        """
+        timer = None
+        if self.deadline < math.inf and not self._turn.done():
+            seconds = max(self.deadline - self._gate.clock(), 0.0)
+            timer = asyncio.get_running_loop().call_later(seconds, self._gate.expire, self)
+        try:
+            await asyncio.wait([self._turn])
+            self._turn.result()
+        except BaseException:
+            self.leave(worked=False)
+            raise
+        finally:
+            if timer:
+                timer.cancel()
+
+    def admit(self) -> None:
+        """Give it its place. The gate's own."""
+        self._started = self._gate.clock()
+        self._turn.set_result(None)
+
+    def refuse(self, error: ProxyError) -> None:
+        """Send it away from the line. The gate's own."""
+        self._turn.set_exception(error)
+        self._turn.exception()  # nobody may be waiting for it yet, and asyncio would call it a surprise
+
+    def leave(self, *, worked: bool = True) -> None:
+        """Give up the place, inside or in line; a second time does nothing. What did not work tells no length."""
+        if self._gone:
+            return
+        seconds = self.seconds_inside if worked and self.is_inside else None
+        was_inside, self._gone = self.is_inside, True
+        self._gate.let_go(self, was_inside, seconds)
+
+
+class Gate:
+    """At most `places` jobs inside and `line` waiting: each client's in their order, the clients by turns.
+
+    `clock` gives seconds. Nobody waits in line for more than `patience` seconds.
+    """
+
+    def __init__(self, places: int, line: int, clock: Callable[[], float], patience: float = math.inf) -> None:
+        self.places = places
+        self.line = line
+        self.clock = clock
+        self.inside = 0
+        self.waiting = 0
+        self.job_seconds = FIRST_GUESS_SECONDS  # the moving average
+        self._patience = patience
+        self._lines: OrderedDict[str, deque[Visit]] = OrderedDict()  # whose turn is next comes first
+        self._closed = False
+
+    def come(self, who: str = "", seconds: float = math.inf) -> Visit:
+        """Take a place, or stand in line for it, for no more than `seconds`. `who` is the client.
+
+        Raises QueueFull and ShuttingDown, at once. Where the line is full, who has but a few in it takes the place of
+        the last one of whoever has most.
         """
         if self._closed:
-            raise ShuttingDown("The service is shutting down", self.retry_after())
-        if self.inside >= self.places:
-            await self._wait()
-        else:
+            raise self._shutting_down()
+        visit = Visit(self, who, self.clock() + min(seconds, self._patience))
+        if self.inside < self.places:
             self.inside += 1
-        started = self._clock()
+            visit.admit()
+            return visit
+        if self.waiting >= self.line:
+            self._make_room(who)
+        self._lines.setdefault(who, deque()).append(visit)
+        self.waiting += 1
+        return visit
+
+    @asynccontextmanager
+    async def enter(self, who: str = "") -> AsyncIterator[None]:
+        """Wait for a place and hold it. Raises what `come` and `admitted` raise."""
+        visit = self.come(who)
+        await visit.admitted()
         try:
             yield
-            self._job_seconds += WEIGHT_OF_NEWEST * (self._clock() - started - self._job_seconds)
-        finally:
-            self._leave()
+        except BaseException:
+            visit.leave(worked=False)
+            raise
+        visit.leave()
 
     def close(self) -> None:
         """Let nobody in any more: those in line are sent away, those inside finish."""
         self._closed = True
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_exception(ShuttingDown("The service is shutting down", self.retry_after()))
+        error = self._shutting_down()
+        while self._lines:
+            for visit in self._lines.popitem()[1]:
+                self.waiting -= 1
+                visit.refuse(error)
 
     def retry_after(self) -> int:
         """Whole seconds after which a newcomer would probably find room."""
-        seconds = (self.waiting + 1) / self.places * self._job_seconds
-        return min(max(1, math.ceil(seconds)), LONGEST_RETRY_SECONDS)
+        return min(max(1, math.ceil(self.seconds_until(self.waiting + 1))), LONGEST_RETRY_SECONDS)
 
-    async def _wait(self) -> None:
-        if len(self._waiters) >= self.line:
-            raise QueueFull("The queue is full", self.retry_after())
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self._leave()  # the place was handed over just as its waiter left
-            elif waiter in self._waiters:
-                self._waiters.remove(waiter)
-            raise
+    def seconds_until(self, position: int) -> float:
+        """How long it takes, probably, until who stands there in line has a place."""
+        return position / self.places * self.job_seconds
 
-    def _leave(self) -> None:
-        """Hand the place to the first who still waits, or free it."""
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
+    def position(self, visit: Visit) -> int:
+        """The place in line of one who stands there; see Visit."""
+        own = self._lines[visit.who]
+        rounds, place, passed = own.index(visit), 1, False
+        for who, line in self._lines.items():
+            if who == visit.who:
+                place, passed = place + rounds, True
+            else:
+                place += min(len(line), rounds if passed else rounds + 1)
+        return place
+
+    def expire(self, visit: Visit) -> None:
+        """Send it away if it is still in line. Visit's own."""
+        line = self._lines.get(visit.who, ())
+        if visit in line:
+            self._remove(visit)
+            visit.refuse(QueueFull("No place came free in time", self.retry_after()))
+
+    def let_go(self, visit: Visit, was_inside: bool, seconds: float | None) -> None:
+        """Take it out of the line, or hand its place to the next. Visit's own."""
+        if seconds is not None:
+            self.job_seconds += WEIGHT_OF_NEWEST * (seconds - self.job_seconds)
+        if was_inside:
+            self._hand_over()
+        elif visit in self._lines.get(visit.who, ()):
+            self._remove(visit)
+
+    def _hand_over(self) -> None:
+        """Give the place to the next who still waits, or free it."""
+        now = self.clock()
+        while self._lines:
+            who, line = next(iter(self._lines.items()))
+            visit = line[0]
+            if visit.deadline <= now:
+                self.expire(visit)
+                continue
+            self._remove(visit)
+            if who in self._lines:
+                self._lines.move_to_end(who)
+            visit.admit()
+            return
         self.inside -= 1
+
+    def _make_room(self, who: str) -> None:
+        most = max(self._lines.values(), key=len, default=deque[Visit]())
+        if len(most) < len(self._lines.get(who, ())) + 2:
+            raise QueueFull("The queue is full", self.retry_after())
+        last = most[-1]
+        self._remove(last)
+        last.refuse(QueueFull("The queue is full, and others wait for their turn", self.retry_after()))
+
+    def _remove(self, visit: Visit) -> None:
+        line = self._lines[visit.who]
+        line.remove(visit)
+        self.waiting -= 1
+        if not line:
+            del self._lines[visit.who]
+
+    def _shutting_down(self) -> ShuttingDown:
+        return ShuttingDown("The service is shutting down", self.retry_after())

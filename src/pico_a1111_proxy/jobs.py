@@ -1,8 +1,9 @@
-"""Job, Generation and Rendering: what is asked, what an upstream makes of it, what goes back."""
+"""Job and Generation: what is asked, and what an upstream makes of it."""
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeGuard
@@ -13,11 +14,11 @@ import pybase64
 from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import PictureError, UpstreamNonsense
-from pico_a1111_proxy.frames import Frame
 from pico_a1111_proxy.pictures import kind_of
 
 Route = Literal["txt2img", "img2img"]
 Wanted = Literal["none", "one", "all"]
+Caching = Literal["use", "renew", "avoid"]
 
 LARGEST_SEED = 2**64
 HEAD_CHARACTERS = 64  # base64 characters that are enough to know a picture by its first bytes
@@ -30,6 +31,10 @@ class Job:
     `body` is A1111's JSON as it goes to the upstream. `query` is what the client's query held beside
     our own options, without the `?`. `index` says which picture, when one is wanted; None is the
     first that is no grid. `content_type` is what the body goes up as; None says nothing of it.
+
+    `key` is equal for jobs whose generations may stand for each other, None where nobody can tell; those whose seed is
+    given are `repeatable`. `caching` is what the client says of what was drawn before: use it, renew it, or avoid it
+    altogether. `client` is whose job it is, and `patience` for how many seconds it may stand in line.
     """
 
     route: Route
@@ -39,6 +44,11 @@ class Job:
     index: int | None = None
     query: str = ""
     content_type: str | None = "application/json"
+    key: str | None = None
+    repeatable: bool = False
+    caching: Caching = "use"
+    client: str = ""
+    patience: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -113,19 +123,6 @@ class Generation:
             seed = seeds[nth]
         # A Pico reads headers into little memory: what is no seed of 64 bits is not told.
         return seed if _is_number(seed) and 0 <= seed < LARGEST_SEED else None
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """What goes back: the generation and its frames, in order.
-
-    `index` says which picture frames[0] was made of, and `picture` is that one, encoded; empty with no frames.
-    """
-
-    generation: Generation
-    frames: tuple[Frame, ...] = ()
-    index: int = 0
-    picture: bytes = b""
 
 
 def read_json(text: bytes | str) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from pico_a1111_proxy.crowds import Crowd
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import PictureError, ShuttingDown
+from pico_a1111_proxy.flights import Flight
 from pico_a1111_proxy.frames import convert, preview
 
 HELD_BYTES = 64_000_000  # of pictures, all displays together
@@ -41,24 +42,6 @@ def arrival() -> int:
     return next(_NUMBERS)
 
 
-class _Making:
-    """One thing that is being made, or was: `wanted` is how many wait for it."""
-
-    def __init__(self, work: Coroutine[Any, Any, Made]) -> None:
-        self.task: asyncio.Task[Any] = asyncio.create_task(work)
-        self.crowd = Crowd()
-        self.wanted = 0
-        self.task.add_done_callback(lambda _: self.crowd.wake())
-
-    @property
-    def is_good(self) -> bool:
-        return self.task.done() and not self.task.cancelled() and self.task.exception() is None
-
-    @property
-    def is_of_use(self) -> bool:
-        return self.is_good if self.task.done() else self.wanted > 0
-
-
 class Published:
     """An encoded picture, and what was last made of it. Two with equal pictures are not the same one.
 
@@ -74,40 +57,35 @@ class Published:
         self.seed = seed
         self.number = arrival() if number is None else number
         self.may_shrink = True
-        self._made: dict[Hashable, _Making] = {}
+        self._made: dict[Hashable, Flight[Any]] = {}
 
     async def make(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, M]]) -> M:
         """What `work` makes of the picture, made once for all who ask for `key`; raises what `work` raises.
 
         Who is cancelled takes nothing from the others; with the last one the work is cancelled. A failure is not kept.
         """
-        making = self._made.pop(key, None) or _Making(work())
+        known: Flight[M] | None = self._made.pop(key, None)
+        making = known or Flight(work())
         self._made[key] = making  # the last asked for is the last to be forgotten
-        making.wanted += 1
         try:
-            if not making.task.done():
-                await making.crowd.wait()
+            made = await making.wait()
         finally:
-            making.wanted -= 1
-            if not making.wanted:
-                making.task.cancel()  # which is nothing to one that is done
             if not making.is_of_use and self._made.get(key) is making:
                 del self._made[key]
         self._forget()
-        result: M = making.task.result()
-        return result
+        return made
 
     def shrink(self, small: bytes) -> None:
         """Have `small` from now on in the place of the picture. What was made of that is as good as before."""
         old, self.picture = self.picture, small
         kept = [(key, making) for key, making in self._made.items() if making.is_good]
         for key, making in kept:
-            if making.task.result().body is old:
+            if making.result().body is old:
                 del self._made[key]
 
     def _forget(self) -> None:
         """Keep no more than is allowed of what is made; what is being made belongs to those who wait for it."""
-        sizes = {key: self._size(making.task.result()) for key, making in self._made.items() if making.is_good}
+        sizes = {key: self._size(making.result()) for key, making in self._made.items() if making.is_good}
         count, size = len(sizes), sum(sizes.values())
         for key, its_size in sizes.items():
             if count <= MOST_MADE and size <= MADE_BYTES:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
 from concurrent.futures import Executor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-from pico_a1111_proxy.answers import Answer, Headers
+from pico_a1111_proxy.answers import Headers
+from pico_a1111_proxy.archive import Archive
 from pico_a1111_proxy.displays import Display
-from pico_a1111_proxy.errors import BadRequest, PictureError, ProxyError, UpstreamNonsense
+from pico_a1111_proxy.errors import ProxyError, UpstreamTimeout
+from pico_a1111_proxy.flights import Flight
 from pico_a1111_proxy.frames import Frame, convert, preview
-from pico_a1111_proxy.gate import Gate
-from pico_a1111_proxy.jobs import Generation, Job, Progress, Rendering
+from pico_a1111_proxy.gate import Gate, Visit
+from pico_a1111_proxy.jobs import Generation, Job, Progress
 from pico_a1111_proxy.newest import Newest, Published, arrival
+from pico_a1111_proxy.renderings import Origin, Rendering, develop
 from pico_a1111_proxy.testcards import draw_testcard
 
 T = TypeVar("T")
+
+MOST_READ = 4  # generations that are taken out of the archive at once
 
 
 @dataclass(frozen=True)
@@ -95,35 +100,22 @@ class Upstream(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class CacheFigures:
-    """What a cache has done since the start, and what it holds: `trouble` counts what went wrong, each a miss."""
+class Attempt:
+    """One generation on its way, shared by all whose job is the same. Made by `Proxy.attempt`.
 
-    hits: int = 0
-    misses: int = 0
-    trouble: int = 0
-    entries: int = 0
-    bytes: int = 0
+    `visit` is its way through the gate, None before and for what is in the archive. `settled` is set as soon as it
+    is in line, or is known never to be. `number` is that of the generation's arrival.
+    """
 
-
-class Cache(Protocol):
-    """Remembers an upstream's answers by the key of their job; trouble with it is a counted miss, never an error."""
-
-    async def get(self, key: str) -> Answer | None:
-        """What was set last, if it is still there and not too old."""
-        ...
-
-    async def set(self, key: str, answer: Answer) -> None:
-        """Remember `answer`, if there is room for it; others may be forgotten for it."""
-        ...
-
-    async def clear(self) -> None:
-        """Forget everything. What is set after the call stays."""
-        ...
-
-    def figures(self) -> CacheFigures:
-        """How it goes; from memory, at once."""
-        ...
+    def __init__(self, job: Job, moment: int) -> None:
+        self.job = job  # of the first who asked
+        self.moment = moment
+        self.visit: Visit | None = None
+        self.settled = asyncio.Event()
+        self.is_archived = False
+        self.number: int | None = None
+        self.developed: dict[Hashable, Flight[Rendering]] = {}
+        self.flight: Flight[Generation]
 
 
 class Proxy:
@@ -132,37 +124,63 @@ class Proxy:
     `converters` is the bounded pool of threads that convert.
     """
 
-    def __init__(self, upstream: Upstream, gate: Gate, converters: Executor, newest: Newest) -> None:
+    def __init__(self, upstream: Upstream, gate: Gate, archive: Archive, converters: Executor, newest: Newest) -> None:
         self.upstream = upstream
         self.gate = gate
+        self.archive = archive
         self._newest = newest
         self._converters = converters
-        self._work: set[asyncio.Task[Rendering]] = set()
+        self._reading = asyncio.Semaphore(MOST_READ)
+        self._attempts: dict[Hashable, Attempt] = {}
+        self._chores: set[asyncio.Task[None]] = set()
+
+    def recall(self, job: Job) -> Rendering | None:
+        """The rendering of `job`, if it is ready to be sent."""
+        rendering = self.archive.recall(job)
+        if rendering:
+            self._publish(job, rendering, None)
+        return rendering
 
     async def render(self, job: Job) -> Rendering:
-        """Generate and convert `job`. Raises any ProxyError.
+        """Generate and convert `job`, unless that has been done or is being done. Raises any ProxyError.
 
-        Cancelled in line, it leaves the line and nothing goes upstream. Cancelled later, the work goes on without
-        its client and keeps its place: no server stops drawing because somebody hung up.
+        Cancelled in line, it leaves the line and nothing goes upstream. Cancelled later, the work ends with the last
+        who wanted it; its place comes free when the upstream says that it is idle.
         """
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.gate.enter())
-            work = asyncio.create_task(self._generate(job, stack.pop_all()))
-        self._work.add(work)
-        work.add_done_callback(self._work.discard)
+        rendering = self.recall(job)
+        return rendering or await self.finish(job, self.attempt(job))
+
+    def attempt(self, job: Job) -> Attempt:
+        """Begin to generate `job`, or join those who want the same; `finish` makes the rendering of it."""
+        moment = self.archive.moment
+        shared = (job.key, moment) if job.repeatable and job.key and job.caching == "use" else None
+        known = self._attempts.get(shared)
+        if known and known.flight.is_of_use:
+            return known
+        attempt = Attempt(job, moment)
+        attempt.flight = Flight(self._generate(job, attempt))
+        if shared:
+            self._attempts[shared] = attempt
+        return attempt
+
+    async def finish(self, job: Job, attempt: Attempt) -> Rendering:
+        """Wait for the generation, and make of it what `job` wants. Raises any ProxyError."""
         try:
-            await asyncio.wait([work])  # which, cancelled, leaves the work alone
-        except asyncio.CancelledError:
-            work.add_done_callback(_tell_surprise)
-            raise
-        return work.result()
+            generation = await attempt.flight.wait()
+        finally:
+            if attempt.flight.has_landed or not attempt.flight.is_of_use:
+                self._attempts = {key: one for key, one in self._attempts.items() if one is not attempt}
+        rendering = await self._develop(job, attempt, generation)
+        self._publish(job, rendering, attempt.number)
+        self.archive.keep_recent(job, rendering, attempt.moment)
+        origin: Origin = "hit" if attempt.is_archived else "miss" if attempt.job is job else "joined"
+        return replace(rendering, origin=origin)
 
     async def close(self) -> None:
-        """End all work that is still going on: whoever waited for it has been sent away by now."""
-        await asyncio.sleep(0)  # work that was never begun would not give its place back
-        for work in self._work:
-            work.cancel()
-        await asyncio.gather(*self._work, return_exceptions=True)
+        """End all that is still going on for nobody."""
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
 
     async def convert(self, picture: bytes, display: Display) -> Frame:
         """The frame of an encoded picture. Raises PictureError."""
@@ -176,54 +194,76 @@ class Proxy:
         """The test card of `display` as a PNG."""
         return await self._in_thread(draw_testcard, display)
 
-    async def _generate(self, job: Job, place: AsyncExitStack) -> Rendering:
+    async def _generate(self, job: Job, attempt: Attempt) -> Generation:
+        """The work of an attempt. `job` is that of the first who asked."""
+        try:
+            known = await self._remembered(job, attempt)
+            if known:
+                return known
+            attempt.visit = visit = self.gate.come(job.client, job.patience)
+        finally:
+            attempt.settled.set()
+        await visit.admitted()
+        generation = await self._ask(job, visit)
+        attempt.number = arrival()
         # The place is held until the frames are made: what is in flight is bounded in memory too, not only in number.
-        async with place:
-            generation = await self.upstream.generate(job)
-            number = arrival()
-            if job.wanted == "none":
-                return Rendering(generation)
-            rendering = await self._in_thread(develop, job, generation)
-        # Also for a client that has left: it finds its picture there.
-        seed = generation.seed(rendering.index)
-        published = Published(rendering.picture, len(generation.pictures), seed, number)
-        self._newest.publish(job.display.name, published)
-        return rendering
+        try:
+            await self._develop(job, attempt, generation)
+        except ProxyError:
+            return generation  # it is told to whom it concerns: another may want another picture of it
+        finally:
+            visit.leave()
+        self._later(self.archive.keep(job, generation.answer, attempt.moment))
+        return generation
+
+    async def _remembered(self, job: Job, attempt: Attempt) -> Generation | None:
+        """What the archive knows of it, with the frames made; few are read at once, as few are generated at once."""
+        if not self.archive.may_know(job):
+            return None
+        async with self._reading:
+            answer = await self.archive.find(job)
+            if answer is None:
+                return None
+            attempt.is_archived = True
+            generation = await self._in_thread(Generation.read, answer)
+            with suppress(ProxyError):  # as above
+                await self._develop(job, attempt, generation)
+            return generation
+
+    async def _ask(self, job: Job, visit: Visit) -> Generation:
+        try:
+            return await self.upstream.generate(job)
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) or (isinstance(error, UpstreamTimeout) and not error.unsent):
+                # No server stops drawing because somebody hung up: the place is not free before the upstream is.
+                self._later(self._abandon(job, visit))
+            else:
+                visit.leave(worked=False)
+            raise
+
+    async def _abandon(self, job: Job, visit: Visit) -> None:
+        try:
+            await self.upstream.abandon(job)
+        finally:
+            visit.leave(worked=False)
+
+    async def _develop(self, job: Job, attempt: Attempt, generation: Generation) -> Rendering:
+        """The rendering of `job`, made once for all who want the same."""
+        shape = (job.display, job.wanted, job.index)
+        flight = attempt.developed.get(shape)
+        if flight is None or not flight.is_of_use:
+            flight = attempt.developed[shape] = Flight(self._in_thread(develop, job, generation))
+        return await flight.wait()
+
+    def _publish(self, job: Job, rendering: Rendering, number: int | None) -> None:
+        if rendering.picture:
+            published = Published(rendering.picture, rendering.count, rendering.seed, number)
+            self._newest.publish(job.display.name, published)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        chore = asyncio.create_task(work)
+        self._chores.add(chore)
+        chore.add_done_callback(self._chores.discard)
 
     async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._converters, function, *args)
-
-
-def _tell_surprise(work: asyncio.Task[Rendering]) -> None:
-    """Let asyncio log what went wrong for nobody, unless it is one of our errors, which only its client would need."""
-    error = None if work.cancelled() else work.exception()
-    if error and not isinstance(error, ProxyError):
-        context = {"message": "A generation failed after its client had left", "exception": error, "task": work}
-        work.get_loop().call_exception_handler(context)
-
-
-def develop(job: Job, generation: Generation) -> Rendering:
-    """Make the frames that `job` wants of `generation`. Runs in a thread; raises ProxyError."""
-    if not generation.pictures:
-        _explain_no_picture(generation)
-    indices = generation.pictures if job.wanted == "all" else (_choose(job.index, generation),)
-    first = generation.picture(indices[0])
-    # One after the other: what is decoded of the others need not be held together.
-    others = (convert(generation.picture(i), job.display) for i in indices[1:])
-    return Rendering(generation, (convert(first, job.display), *others), indices[0], first)
-
-
-def _choose(index: int | None, generation: Generation) -> int:
-    if index is None:
-        # Extensions may have put a string that is no picture where A1111 says the first image is.
-        return next((i for i in generation.pictures if i >= generation.first), generation.pictures[0])
-    if index not in generation.pictures:
-        good = ", ".join(map(str, generation.pictures))
-        raise BadRequest(f"index: {index} is no picture of this answer; there are {good}")
-    return index
-
-
-def _explain_no_picture(generation: Generation) -> None:
-    if any(isinstance(image, str) and image.strip() for image in generation.images):
-        raise PictureError("Failed to process image: none of the upstream's images is a picture")
-    raise UpstreamNonsense("The upstream's answer holds no picture", answer=generation.answer)

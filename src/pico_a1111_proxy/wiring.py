@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+from pico_a1111_proxy.archive import Archive
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.gate import Gate
 from pico_a1111_proxy.newest import Newest
@@ -41,7 +42,8 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
             watch = Watch(upstream, WATCH_SECONDS)
             known = settings.displays
             newest = Newest(known, converters)
-            proxy = Proxy(upstream, gate, converters, newest)
+            archive = Archive(None, settings.cache_ttl, time.monotonic)
+            proxy = Proxy(upstream, gate, archive, converters, newest)
             async with watch.running():
                 try:
                     yield Service(proxy, watch, newest, known)

@@ -74,7 +74,10 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
 
 def _request_rules(settings: Settings) -> RequestRules:
     otherwise = "original" if settings.json_images == "original" else "json"
-    return RequestRules(otherwise, int(settings.max_body_mb * 1e6), settings.allow_image_urls)
+    # A picture of another upstream, or of another version of the painter, is another picture.
+    realm = f"{VERSION} {settings.a1111_base_url}"
+    max_body = int(settings.max_body_mb * 1e6)
+    return RequestRules(otherwise, max_body, settings.allow_image_urls, realm, settings.cache_random)
 
 
 def _relay_rules(settings: Settings) -> RelayRules:

@@ -13,9 +13,9 @@ from starlette.responses import Response
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import UpstreamNonsense
 from pico_a1111_proxy.frames import Frame, describe
-from pico_a1111_proxy.jobs import Generation
 from pico_a1111_proxy.pictures import kind_of
 from pico_a1111_proxy.proxy import Proxy
+from pico_a1111_proxy.renderings import Rendering
 from pico_a1111_proxy.web.bodies import write_json
 
 
@@ -68,10 +68,10 @@ def as_preview(frame: Frame, png: bytes) -> Representation:
     return Representation(png, "image/png", _measures(frame))
 
 
-def as_json(frames: Sequence[Frame], display: Display, generation: Generation | None = None) -> Representation:
+def as_json(frames: Sequence[Frame], display: Display, rendering: Rendering | None = None) -> Representation:
     """A1111's JSON with frames where its pictures were. Raises UpstreamNonsense for what JSON can't hold."""
-    parameters = generation.parameters if generation else {}
-    info = generation.info if generation else {}
+    parameters = rendering.parameters if rendering else {}
+    info = rendering.info if rendering else {}
     try:
         body = write_json(
             {

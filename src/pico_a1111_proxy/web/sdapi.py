@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,8 +10,10 @@ from starlette.responses import Response
 
 from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.errors import UpstreamError, UpstreamRejected
-from pico_a1111_proxy.jobs import Job, Rendering, Route, Wanted
+from pico_a1111_proxy.jobs import Job, Route, Wanted
+from pico_a1111_proxy.keys import is_repeatable, job_key
 from pico_a1111_proxy.proxy import Proxy
+from pico_a1111_proxy.renderings import Rendering
 from pico_a1111_proxy.web.addresses import refuse_addresses, refuse_addresses_in
 from pico_a1111_proxy.web.bases import display_of
 from pico_a1111_proxy.web.bodies import (
@@ -23,6 +25,7 @@ from pico_a1111_proxy.web.bodies import (
 from pico_a1111_proxy.web.headers import downwards, upwards
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.options import RenderOptions, without_ours
+from pico_a1111_proxy.web.preferences import caching_of, patience_of
 from pico_a1111_proxy.web.representations import as_frame, as_json, as_preview, facts
 
 _WANTED: dict[str, Wanted] = {"frame": "one", "preview": "one", "json": "all"}
@@ -52,11 +55,38 @@ _BODY: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class RequestRules:
-    """What the settings say of requests: who names no answer gets `otherwise`; `max_body` is in bytes."""
+    """What the settings say of requests: who names no answer gets `otherwise`; `max_body` is in bytes.
+
+    `realm` is all that changes pictures beside the request itself. With `keep_random` a job that names no seed has a
+    key as well.
+    """
 
     otherwise: str
     max_body: int
     image_urls: bool
+    realm: str = ""
+    keep_random: bool = False
+
+    def of_client(self, request: Request, job: Job) -> Job:
+        """`job` with what `request` says of who asks, and of how long it waits."""
+        client = request.scope["state"].get("client", "")
+        return replace(job, client=client, patience=patience_of(request.headers))
+
+    def job(self, request: Request, job: Job) -> Job:
+        """`job` with all that `request` and its body say. Raises BadRequest."""
+        document = read_object(job.body, request.headers.get("content-type", ""))
+        if not self.image_urls:
+            refuse_addresses_in(document)
+        if job.wanted == "one":
+            job = replace(job, body=ask_for_images(job.body, document))
+        elif images_are_off(document):
+            # The client wants the words only, and gets what it asked for.
+            return self.of_client(request, replace(job, wanted="none"))
+        repeatable = is_repeatable(document)
+        if repeatable or self.keep_random:
+            named = {**document, "send_images": True}  # as it goes up, or would without being changed
+            job = replace(job, key=job_key(self.realm, job.route, named, job.query), repeatable=repeatable)
+        return self.of_client(request, replace(job, caching=caching_of(request.headers)))
 
 
 def sdapi_routes(rules: RequestRules) -> APIRouter:
@@ -86,16 +116,14 @@ async def _render(request: Request, route: Route, options: RenderOptions, rules:
         response = await generate_original(request, route, query, rules)
     else:
         body = await read_body(request, rules.max_body)
-        document = read_object(body, request.headers.get("content-type", ""))
-        if not rules.image_urls:
-            refuse_addresses_in(document)
-        wanted = _WANTED[answer]
-        if wanted == "one":
-            body = ask_for_images(body, document)
-        elif images_are_off(document):
-            wanted = "none"  # the client wants the words only, and gets what it asked for
-        job = Job(route, body, display, wanted, options.index, query)
-        response = await unless_left(request.receive, answer_job(request.state.service.proxy, job, answer))
+        job = rules.job(request, Job(route, body, display, _WANTED[answer], options.index, query))
+        proxy: Proxy = request.state.service.proxy
+        ready = proxy.recall(job)
+        response = (
+            await write_down(proxy, job, answer, ready)
+            if ready
+            else await unless_left(request.receive, answer_job(proxy, job, answer))
+        )
     response.headers.add_vary_header("Accept")
     return response
 
@@ -111,26 +139,32 @@ async def generate_original(request: Request, route: Route, query: str, rules: R
         refuse_addresses(body)
     display = next(iter(service.displays.values()))
     content_type = dict(upwards(request.scope["headers"])).get("content-type")
-    job = Job(route, body, display, "none", query=query, content_type=content_type)
+    job = rules.of_client(request, Job(route, body, display, "none", query=query, content_type=content_type))
     return await unless_left(request.receive, answer_job(service.proxy, job, "original"))
 
 
 async def answer_job(proxy: Proxy, job: Job, answer: str) -> Response:
     """Render `job` and write it down as `answer`. Raises ProxyError."""
     try:
-        rendering = await proxy.render(job)
+        return await write_down(proxy, job, answer, await proxy.render(job))
     except UpstreamError as error:
         if error.answer and (answer == "original" or (answer == "json" and isinstance(error, UpstreamRejected))):
             return original_response(error.answer)
         raise
+
+
+async def write_down(proxy: Proxy, job: Job, answer: str, rendering: Rendering) -> Response:
+    """The rendering of `job` as `answer`. Raises ProxyError."""
     if answer == "original":
-        return original_response(rendering.generation.answer)
+        assert rendering.answer  # it is let go of only in what is kept, and that is never kept
+        return original_response(rendering.answer)
     if answer == "json":
-        return as_json(rendering.frames, job.display, rendering.generation).response(facts("miss"))
-    frame = rendering.frames[0]
+        return as_json(rendering.frames, job.display, rendering).response(facts(rendering.origin))
+    told = facts(rendering.origin, rendering.count, rendering.seed)
     if answer == "preview":
-        return as_preview(frame, await proxy.preview(frame, job.display)).response(_facts(rendering))
-    return as_frame(frame).response(_facts(rendering))
+        png = await proxy.preview(rendering.frame, job.display)
+        return as_preview(rendering.frame, png).response(told)
+    return as_frame(rendering.frame).response(told)
 
 
 def original_response(answer: Answer) -> Response:
@@ -140,8 +174,3 @@ def original_response(answer: Answer) -> Response:
     # Where it redirects, a client of a generation has nothing to follow.
     response.raw_headers = length + [header for header in downwards(answer.headers) if header[0] != b"location"]
     return response
-
-
-def _facts(rendering: Rendering) -> dict[str, str]:
-    generation = rendering.generation
-    return facts("miss", len(generation.pictures), generation.seed(rendering.index))

@@ -1,0 +1,146 @@
+"""Archive: what was drawn before and need not be drawn again."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from pico_a1111_proxy.answers import Answer
+from pico_a1111_proxy.jobs import Job
+from pico_a1111_proxy.renderings import Rendering
+
+RECENT_BYTES = 32_000_000  # of renderings that are ready to be sent
+
+
+@dataclass(frozen=True)
+class CacheFigures:
+    """What a cache has done since the start, and what it holds: `trouble` counts what went wrong, each a miss."""
+
+    hits: int = 0
+    misses: int = 0
+    trouble: int = 0
+    entries: int = 0
+    bytes: int = 0
+
+
+class Cache(Protocol):
+    """Remembers an upstream's answers by the key of their job; trouble with it is a counted miss, never an error."""
+
+    async def get(self, key: str) -> Answer | None:
+        """What was set last, if it is still there and not too old."""
+        ...
+
+    async def set(self, key: str, answer: Answer) -> None:
+        """Remember `answer`, if there is room for it; others may be forgotten for it."""
+        ...
+
+    async def clear(self) -> None:
+        """Forget everything. What is set after the call stays."""
+        ...
+
+    def figures(self) -> CacheFigures:
+        """How it goes; from memory, at once."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Recent:
+    rendering: Rendering
+    size: int
+    until: float
+
+
+class Archive:
+    """Generations in `cache`, and the last renderings made of them, ready to be sent; None keeps nothing at all.
+
+    What is kept is good for `seconds` of `clock`. `moment` changes with whatever may change the pictures: what was
+    begun before is not kept, and nobody may join it.
+    """
+
+    def __init__(self, cache: Cache | None, seconds: float, clock: Callable[[], float]) -> None:
+        self.moment = 0
+        self._cache = cache
+        self._seconds = seconds
+        self._clock = clock
+        self._recent: OrderedDict[Hashable, _Recent] = OrderedDict()
+        self._size = 0
+        self._hits = 0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is kept."""
+        return self._cache is not None
+
+    def recall(self, job: Job) -> Rendering | None:
+        """The rendering of `job`, if it is ready to be sent."""
+        if not self.may_know(job):
+            return None
+        recent = self._recent.get(_shape(job))
+        if recent is None or recent.until < self._clock():
+            return None
+        self._recent.move_to_end(_shape(job))
+        self._hits += 1
+        return recent.rendering
+
+    def may_know(self, job: Job) -> bool:
+        """Whether it is worth looking."""
+        return self.is_on and job.key is not None and job.caching == "use"
+
+    async def find(self, job: Job) -> Answer | None:
+        """The upstream's answer to `job`, if it is known."""
+        return await self._cache.get(job.key) if self._cache and job.key and self.may_know(job) else None
+
+    async def keep(self, job: Job, answer: Answer, moment: int) -> None:
+        """Remember what the upstream answered to `job`, which began at `moment`."""
+        if self._cache is not None and job.key is not None and self._may_keep(job, moment):
+            await self._cache.set(job.key, answer)
+
+    def keep_recent(self, job: Job, rendering: Rendering, moment: int) -> None:
+        """Have what was made for `job`, which began at `moment`, ready for the next who asks for the same."""
+        if not self.is_on or not self._may_keep(job, moment) or not rendering.frames:
+            return
+        rendering = replace(rendering, answer=None, origin="hit")
+        shape, size = _shape(job), _size(rendering)
+        self._forget(shape)
+        if size <= RECENT_BYTES:
+            self._recent[shape] = _Recent(rendering, size, self._clock() + self._seconds)
+            self._size += size
+        while self._size > RECENT_BYTES:
+            self._forget(next(iter(self._recent)))
+
+    def disturb(self) -> None:
+        """Keep nothing of what is being drawn now: somebody has changed it, or ended it before its time."""
+        self.moment += 1
+
+    async def clear(self) -> None:
+        """Forget everything: the same words may give other pictures from now on."""
+        self.disturb()
+        self._recent.clear()
+        self._size = 0
+        if self._cache is not None:
+            await self._cache.clear()
+
+    def figures(self) -> CacheFigures:
+        """How it goes: a rendering that was ready counts as a hit too."""
+        figures = self._cache.figures() if self._cache else CacheFigures()
+        return replace(figures, hits=figures.hits + self._hits)
+
+    def _may_keep(self, job: Job, moment: int) -> bool:
+        return job.key is not None and job.caching != "avoid" and moment == self.moment
+
+    def _forget(self, shape: Hashable) -> None:
+        old = self._recent.pop(shape, None)
+        self._size -= old.size if old else 0
+
+
+def _shape(job: Job) -> Hashable:
+    """What makes a rendering of one generation another."""
+    return (job.key, job.display, job.wanted, job.index)
+
+
+def _size(rendering: Rendering) -> int:
+    # An img2img's parameters hold the picture it began with.
+    said = len(repr(rendering.parameters)) + len(repr(rendering.info))
+    return len(rendering.picture) + sum(len(frame.data) for frame in rendering.frames) + said
