@@ -3,96 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from fakes.visitors import Clock, Visitor, crowd, ends_of, failure_of, settle
 from pico_a1111_proxy.errors import QueueFull, ShuttingDown
 from pico_a1111_proxy.gate import LONGEST_RETRY_SECONDS, Gate
-
-
-@dataclass
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@dataclass
-class Visitor:
-    """Goes through the gate, stays inside until told to leave, and writes down that it was there."""
-
-    gate: Gate
-    entered: list[Visitor] = field(default_factory=list)
-    may_leave: asyncio.Event = field(default_factory=asyncio.Event)
-    inside: bool = False
-    has_to_wait: bool = False
-
-    async def visit(self) -> None:
-        self.has_to_wait = self.gate.waiting > 0 or self.gate.inside == self.gate.places
-        async with self.gate.enter():
-            self.inside = True
-            self.entered.append(self)
-            try:
-                await self.may_leave.wait()
-            finally:
-                self.inside = False
-
-    def __hash__(self) -> int:
-        return id(self)
-
-
-async def settle() -> None:
-    """Let everybody go as far as they get; nothing here takes longer than a few turns of the loop."""
-    for _ in range(6):
-        await asyncio.sleep(0)
-
-
-async def ends_of(tasks: list[asyncio.Task[None]]) -> list[Any]:
-    """What became of those who were all told to leave: a place that was lost would keep somebody for ever."""
-    for _ in tasks:
-        await settle()
-    lost = [task for task in tasks if not task.done()]
-    for task in lost:
-        task.cancel()
-    ends = await asyncio.gather(*tasks, return_exceptions=True)
-    assert lost == []
-    return ends
-
-
-@asynccontextmanager
-async def crowd(gate: Gate, count: int) -> AsyncIterator[list[tuple[Visitor, asyncio.Task[None]]]]:
-    """So many visitors, come one after the other."""
-    entered: list[Visitor] = []
-    visitors = [Visitor(gate, entered) for _ in range(count)]
-    tasks = [asyncio.create_task(visitor.visit()) for visitor in visitors]
-    await settle()
-    try:
-        yield list(zip(visitors, tasks, strict=True))
-    finally:
-        for visitor in visitors:
-            visitor.may_leave.set()
-        await ends_of(tasks)
-        assert (gate.inside, gate.waiting) == (0, 0)
-
-
-async def failure_of(visit: Awaitable[None], kind: type[Exception]) -> Any:
-    """What keeps a visitor out, at once."""
-    task = asyncio.ensure_future(visit)
-    await settle()
-    assert task.done()
-    with pytest.raises(kind) as caught:
-        task.result()
-    return caught.value
 
 
 @pytest.mark.parametrize(("places", "line"), [(1, 0), (1, 3), (4, 10), (3, 1)])
@@ -119,7 +39,7 @@ async def test_a_newcomer_does_not_pass_those_who_wait() -> None:
         (first, _), (second, _) = people
         first.may_leave.set()
         newcomer = Visitor(gate, first.entered)
-        task = asyncio.create_task(newcomer.visit())
+        task = asyncio.create_task(newcomer.go())
         await settle()
         assert (second.inside, newcomer.inside) == (True, False)
         second.may_leave.set()
@@ -174,7 +94,7 @@ async def test_closing_sends_the_line_away_and_lets_those_inside_finish() -> Non
         assert people[0][0].inside
         for _, task in people[1:]:
             assert (await failure_of(task, ShuttingDown)).retry_after >= 1
-        await failure_of(Visitor(gate).visit(), ShuttingDown)
+        await failure_of(Visitor(gate).go(), ShuttingDown)
         people[0][0].may_leave.set()
         assert await ends_of([people[0][1]]) == [None]
 
@@ -237,10 +157,10 @@ class Crowd(RuleBasedStateMachine):
     def run(self, step: Callable[[], Awaitable[None]]) -> None:
         self.loop.run_until_complete(step())
 
-    @rule()
-    def come(self) -> None:
-        visitor = Visitor(self.gate, self.entered)
-        self.people.append((visitor, self.loop.create_task(visitor.visit())))
+    @rule(who=st.sampled_from("abc"))
+    def come(self, who: str) -> None:
+        visitor = Visitor(self.gate, self.entered, who)
+        self.people.append((visitor, self.loop.create_task(visitor.go())))
 
     @precondition(lambda self: self.people)
     @rule(data=st.data())
@@ -278,8 +198,15 @@ class Crowd(RuleBasedStateMachine):
     @invariant()
     def the_order_is_kept(self) -> None:
         # Who needs not wait may be inside a turn of the loop before one who was just given a place.
-        came = [visitor for visitor, _ in self.people if visitor.has_to_wait and visitor in self.entered]
-        assert came == [visitor for visitor in self.entered if visitor.has_to_wait]
+        waited = [visitor for visitor, _ in self.people if visitor.has_to_wait and visitor in self.entered]
+        for who in "abc":
+            came = [visitor for visitor in waited if visitor.who == who]
+            assert came == [visitor for visitor in self.entered if visitor.has_to_wait and visitor.who == who]
+
+    @invariant()
+    def places_in_line_are_told(self) -> None:
+        told = [visitor.visit.position for visitor, _ in self.people if visitor.visit]
+        assert sorted(filter(None, told)) == list(range(1, self.gate.waiting + 1))
 
     def teardown(self) -> None:
         if not hasattr(self, "loop"):

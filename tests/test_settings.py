@@ -198,7 +198,9 @@ CREDENTIALS = "holds no credentials: they go into A1111_USERNAME and A1111_PASSW
         ("http://192.168..5:7860", NO_HOST),
         ("http://gpu?", "ends before any ? or #"),
         ("http://gpu/#a", "ends before any ? or #"),
-        ("http://a,http://b", "takes one upstream in this version"),
+        ("http://a,http://b/,http://a/", "lists the same upstream twice"),
+        ("http://a, demo:", "lists web UIs, or is demo:"),
+        ("http://a,b:7860", "starts with http:// or https://, as in http://b:7860"),
         (f"http://ann:{SECRET}@gpu", CREDENTIALS),
         (f"ann:{SECRET}@gpu:7860", CREDENTIALS),
         (f"http://ann:{SECRET}/x@gpu", CREDENTIALS),
@@ -280,9 +282,15 @@ def test_several_keys_of_ours() -> None:
     assert read_settings(None, service_api_key=" one, two ,,three").api_keys == ("one", "two", "three")
 
 
+def test_several_upstreams() -> None:
+    settings = read_settings(None, a1111_base_url=" http://a:7860/ ,, https://b/sd,")
+    assert settings.base_urls == ("http://a:7860", "https://b/sd")
+    assert not settings.draws_itself
+
+
 def test_what_is_set_in_vain_is_known(dotenv: Callable[[str], str]) -> None:
-    assert read_settings(dotenv("TARGET_WIDTH=1\nCACHE_DIR=/x\nENABLE_CACHING=true\nREDIS_URL=r")).set_in_vain == [
-        "CACHE_DIR",
+    assert read_settings(dotenv("TARGET_WIDTH=1\nFLEET=celery\nENABLE_CACHING=true\nREDIS_URL=r")).set_in_vain == [
+        "FLEET",
         "REDIS_URL",
     ]
     assert set(Settings.model_fields) >= LATER

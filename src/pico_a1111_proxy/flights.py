@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 from pico_a1111_proxy.crowds import Crowd
@@ -15,10 +15,12 @@ T = TypeVar("T")
 class Flight(Generic[T]):
     """Work that begins at once, in a task of its own; `wanted` is how many wait for it.
 
-    Who is cancelled takes nothing from the others; with the last one the work is cancelled.
+    Who is cancelled takes nothing from the others; with the last one the work is cancelled. `landed` is called when
+    it is over, well or not.
     """
 
-    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
+    def __init__(self, work: Coroutine[Any, Any, T], landed: Callable[[], None] | None = None) -> None:
+        self._landed = landed
         self.wanted = 0
         self._given_up = False
         self._task = asyncio.create_task(work)
@@ -56,8 +58,15 @@ class Flight(Generic[T]):
                 self._given_up = self._task.cancel()
         return self._task.result()
 
+    async def end(self) -> None:
+        """Cancel the work, whoever waits for it, and return when it is over."""
+        self._given_up = self._task.cancel() or self._given_up
+        await asyncio.wait([self._task])
+
     def _land(self, task: asyncio.Task[T]) -> None:
         self._crowd.wake()
+        if self._landed:
+            self._landed()
         error = None if task.cancelled() else task.exception()
         # One of our errors is only for a client, and there is none any more; anything else is a bug.
         if error and not self.wanted and not isinstance(error, ProxyError):

@@ -113,6 +113,7 @@ class Attempt:
         self.visit: Visit | None = None
         self.settled = asyncio.Event()
         self.is_archived = False
+        self.is_worth_keeping = False
         self.number: int | None = None
         self.developed: dict[Hashable, Flight[Rendering]] = {}
         self.flight: Flight[Generation]
@@ -158,26 +159,23 @@ class Proxy:
         if known and known.flight.is_of_use:
             return known
         attempt = Attempt(job, moment)
-        attempt.flight = Flight(self._generate(job, attempt))
-        if shared:
-            self._attempts[shared] = attempt
+        key = shared or attempt
+        attempt.flight = Flight(self._generate(job, attempt), lambda: self._landed(key, attempt))
+        self._attempts[key] = attempt
         return attempt
 
     async def finish(self, job: Job, attempt: Attempt) -> Rendering:
         """Wait for the generation, and make of it what `job` wants. Raises any ProxyError."""
-        try:
-            generation = await attempt.flight.wait()
-        finally:
-            if attempt.flight.has_landed or not attempt.flight.is_of_use:
-                self._attempts = {key: one for key, one in self._attempts.items() if one is not attempt}
+        generation = await attempt.flight.wait()
         rendering = await self._develop(job, attempt, generation)
         self._publish(job, rendering, attempt.number)
-        self.archive.keep_recent(job, rendering, attempt.moment)
         origin: Origin = "hit" if attempt.is_archived else "miss" if attempt.job is job else "joined"
         return replace(rendering, origin=origin)
 
     async def close(self) -> None:
-        """End all that is still going on for nobody."""
+        """End all that is still going on: whoever waited for it has been sent away by now."""
+        for attempt in list(self._attempts.values()):
+            await attempt.flight.end()
         for chore in self._chores:
             chore.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
@@ -209,12 +207,26 @@ class Proxy:
         # The place is held until the frames are made: what is in flight is bounded in memory too, not only in number.
         try:
             await self._develop(job, attempt, generation)
+            attempt.is_worth_keeping = True
         except ProxyError:
-            return generation  # it is told to whom it concerns: another may want another picture of it
+            pass  # it is told to whom it concerns: another may want another picture of it
         finally:
             visit.leave()
-        self._later(self.archive.keep(job, generation.answer, attempt.moment))
         return generation
+
+    def _landed(self, key: Hashable, attempt: Attempt) -> None:
+        """Have it joined for as long as it is not kept: there is no moment when the same would be drawn again."""
+        if attempt.flight.is_good and attempt.is_worth_keeping:
+            self._later(self._keep(key, attempt))
+        elif self._attempts.get(key) is attempt:
+            del self._attempts[key]
+
+    async def _keep(self, key: Hashable, attempt: Attempt) -> None:
+        try:
+            await self.archive.keep(attempt.job, attempt.flight.result().answer, attempt.moment)
+        finally:
+            if self._attempts.get(key) is attempt:
+                del self._attempts[key]
 
     async def _remembered(self, job: Job, attempt: Attempt) -> Generation | None:
         """What the archive knows of it, with the frames made; few are read at once, as few are generated at once."""
@@ -252,8 +264,13 @@ class Proxy:
         shape = (job.display, job.wanted, job.index)
         flight = attempt.developed.get(shape)
         if flight is None or not flight.is_of_use:
-            flight = attempt.developed[shape] = Flight(self._in_thread(develop, job, generation))
+            flight = attempt.developed[shape] = Flight(self._make(job, attempt, generation))
         return await flight.wait()
+
+    async def _make(self, job: Job, attempt: Attempt, generation: Generation) -> Rendering:
+        rendering = await self._in_thread(develop, job, generation)
+        self.archive.keep_recent(job, rendering, attempt.moment)
+        return rendering
 
     def _publish(self, job: Job, rendering: Rendering, number: int | None) -> None:
         if rendering.picture:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import difflib
 import logging
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import urlsplit
 
 from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pico_a1111_proxy import checks
+from pico_a1111_proxy.checks import DEMO_URL, split
 from pico_a1111_proxy.displays import MAX_SIDE, Display, default_display
 from pico_a1111_proxy.panels import DISPLAYS
 from pico_a1111_proxy.profiles import Profiles, read_profiles
@@ -20,22 +20,12 @@ from pico_a1111_proxy.profiles import Profiles, read_profiles
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-DEMO_URL = "demo:"
-
 Relay = Literal["on", "off"]
 
 
 # Read and checked, but nothing uses them in this version; whoever sets one is told.
 LATER = frozenset(
     {
-        "enable_caching",
-        "cache_dir",
-        "cache_max_mb",
-        "cache_ttl",
-        "cache_random",
-        "job_ttl",
-        "rate_limit",
-        "trusted_proxies",
         "redis_url",
         "fleet",
     }
@@ -46,72 +36,8 @@ class SettingsError(Exception):
     """One message that names every wrong setting; it shows no secret."""
 
 
-def _check_base_url(text: str) -> str:
-    """A web UI's address, with or without a sub-path, or `demo:`; the trailing slash is dropped."""
-    text = text.strip()
-    if text.lower() in (DEMO_URL, DEMO_URL.rstrip(":")):
-        return DEMO_URL
-    if "@" in text:  # first of all, so that no other message repeats them
-        raise ValueError("holds no credentials: they go into A1111_USERNAME and A1111_PASSWORD")
-    if "," in text:
-        raise ValueError("takes one upstream in this version")
-    if "://" not in text:
-        raise ValueError(f"starts with http:// or https://, as in http://{text.lstrip('/')}")
-    if "?" in text or "#" in text:
-        raise ValueError("ends before any ? or #")
-    no_host = ValueError("names a host and perhaps a port, as in http://192.168.1.100:7860")
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-        (parts.hostname or "").encode("idna")  # as the resolver will
-    except ValueError as error:
-        raise no_host from error
-    if parts.scheme not in ("http", "https"):
-        raise ValueError("starts with http:// or https://")
-    if not parts.hostname or port == 0 or any(c.isspace() for c in text):
-        raise no_host
-    return text.rstrip("/")
-
-
-def _check_username(text: str | None) -> str | None:
-    if text and ":" in text:
-        raise ValueError("can't hold a colon")
-    return text
-
-
-def _check_keys(keys: SecretStr | None) -> SecretStr | None:
-    if keys and not _split(keys.get_secret_value()):
-        raise ValueError("holds no key")  # else the service would be open, and its owner believe it closed
-    return keys
-
-
-def _check_prefixes(prefixes: str) -> str:
-    for prefix in _split(prefixes):
-        if not re.fullmatch(r"/[!-~]*", prefix) or re.search(r"//|/\.\.?(/|$)|[%?#\\]", prefix):
-            raise ValueError("lists paths that begin with a slash, as in /sam, /StableStudio")
-    return prefixes
-
-
-def _check_origins(origins: str) -> str:
-    for origin in _split(origins):
-        if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s?#@*]+", origin):
-            raise ValueError("lists origins without a path, as in http://localhost:3000, or is *")
-    return origins
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def _lower(value: object) -> object:
-    """YAML and people write `Off`; YAML's bare `off` is even a boolean by the time it gets here."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return value.lower() if isinstance(value, str) else value
-
-
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
-Choice = BeforeValidator(_lower)
+Choice = BeforeValidator(checks.lower)
 
 
 class Settings(BaseSettings):
@@ -119,10 +45,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file_encoding="utf-8-sig", env_ignore_empty=True, extra="ignore")
 
-    a1111_base_url: Annotated[str, AfterValidator(_check_base_url)] = Field(
+    a1111_base_url: Annotated[str, AfterValidator(checks.check_base_urls)] = Field(
         DEMO_URL, description="address of the web UI, such as http://192.168.1.100:7860; demo: draws without one"
     )
-    a1111_username: Annotated[str | None, AfterValidator(_check_username)] = Field(
+    a1111_username: Annotated[str | None, AfterValidator(checks.check_username)] = Field(
         None, description="user of the web UI's --api-auth"
     )
     a1111_password: SecretStr | None = Field(None, validate_default=True, description="its password")
@@ -130,7 +56,7 @@ class Settings(BaseSettings):
 
     service_host: str = Field("0.0.0.0", description="address to listen on")  # noqa: S104 - Picos must reach it
     service_port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    service_api_key: Annotated[SecretStr | None, AfterValidator(_check_keys)] = Field(
+    service_api_key: Annotated[SecretStr | None, AfterValidator(checks.check_keys)] = Field(
         None, description="keys that clients must send, comma-separated"
     )
     debug_mode: bool = Field(False, description="log requests and answers, secrets and pictures left out")
@@ -160,13 +86,13 @@ class Settings(BaseSettings):
     rate_limit: str | None = Field(None, description="such as 30/minute")
 
     relay: Annotated[Relay, Choice] = Field("on", description="pass on A1111's other routes")
-    relay_prefixes: Annotated[str, AfterValidator(_check_prefixes)] = Field(
+    relay_prefixes: Annotated[str, AfterValidator(checks.check_prefixes)] = Field(
         "", description="further paths to pass on, comma-separated, such as /sam, /StableStudio"
     )
     relay_server_control: bool = Field(False, description="let clients stop the web UI")
     allow_image_urls: bool = Field(False, description="let init_images be addresses")
     trusted_proxies: str = Field("", description="whose X-Forwarded-For is believed")
-    cors_origins: Annotated[str, AfterValidator(_check_origins)] = Field(
+    cors_origins: Annotated[str, AfterValidator(checks.check_origins)] = Field(
         "", description="pages that may call the service, comma-separated, such as http://localhost:3000; * is all"
     )
     redis_url: str | None = Field(None, description="Redis of a fleet")
@@ -207,6 +133,11 @@ class Settings(BaseSettings):
         return self.a1111_base_url == DEMO_URL
 
     @property
+    def base_urls(self) -> tuple[str, ...]:
+        """The upstreams' addresses."""
+        return split(self.a1111_base_url)
+
+    @property
     def set_in_vain(self) -> list[str]:
         """Settings that somebody changed and that nothing uses in this version."""
         changed = {
@@ -217,17 +148,17 @@ class Settings(BaseSettings):
     @property
     def api_keys(self) -> tuple[str, ...]:
         """The keys that clients may send; empty means that none is asked for."""
-        return _split(self.service_api_key.get_secret_value()) if self.service_api_key else ()
+        return split(self.service_api_key.get_secret_value()) if self.service_api_key else ()
 
     @property
     def further_prefixes(self) -> tuple[str, ...]:
         """The paths that are relayed beside A1111's own."""
-        return _split(self.relay_prefixes)
+        return split(self.relay_prefixes)
 
     @property
     def origins(self) -> tuple[str, ...]:
         """The pages that may call."""
-        return _split(self.cors_origins)
+        return split(self.cors_origins)
 
 
 def read_settings(env_file: str | None = ".env", **overrides: object) -> Settings:

@@ -26,18 +26,26 @@ _TAKE_PICTURES = frozenset(
 )
 _GENERATE = frozenset({"txt2img", "img2img", "control"})
 _END_THE_SERVER = frozenset({"server-kill", "server-restart", "server-stop", "restart", "shutdown"})  # and SD.Next's
+_READ = frozenset({"GET", "HEAD", "OPTIONS"})
+_END_THE_DRAWING = frozenset({"interrupt", "skip"})
+# Another checkpoint, other options: the same words give other pictures then. SD.Next's are among them.
+_CHANGE_THE_PICTURES = re.compile(r"options|checkpoint|(refresh|reload|unload|load|lock|set|switch|merge)-.*")
 _FLAGS = "cmd-flags"
 _TELL_SECRETS = frozenset({_FLAGS, "sysinfo", "sysinfo-download"})
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request's method and base URL, its `target` as it goes up, and the `path` of that without percent signs."""
+    """A request's method and base URL, its `target` as it goes up, and the `path` of that without percent signs.
+
+    `client` is who asks.
+    """
 
     method: str
     base: str
     path: str
     target: str
+    client: str = ""
 
     @classmethod
     def read(cls, scope: Scope) -> Asked:
@@ -46,7 +54,8 @@ class Asked:
         query = scope["query_string"].decode("latin-1")
         target = f"{written}?{query}" if query else written
         # Twice, as a second server on the way may read it; a good path has no percent sign left after once.
-        return cls(scope["method"], base, unquote(unquote(written)), target)
+        client = scope["state"].get("client", "")
+        return cls(scope["method"], base, unquote(unquote(written)), target, client)
 
     @property
     def display(self) -> str | None:
@@ -90,6 +99,18 @@ class Asked:
     def ends_the_server(self) -> bool:
         """Whether it stops or restarts the web UI."""
         return self._last_segment in _END_THE_SERVER
+
+    @property
+    def changes_the_pictures(self) -> bool:
+        """Whether the same words may give other pictures after it."""
+        return self.method not in _READ and (
+            bool(_CHANGE_THE_PICTURES.fullmatch(self._last_segment)) or self.ends_the_server
+        )
+
+    @property
+    def ends_the_drawing(self) -> bool:
+        """Whether it ends a drawing before its time."""
+        return self.method not in _READ and self._last_segment in _END_THE_DRAWING
 
     @property
     def wants_flags(self) -> bool:

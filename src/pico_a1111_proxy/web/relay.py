@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from pico_a1111_proxy.archive import Archive
 from pico_a1111_proxy.errors import UpstreamError
 from pico_a1111_proxy.proxy import Proxy, RelayRequest
 from pico_a1111_proxy.web.addresses import refuse_addresses
@@ -142,10 +143,25 @@ class Relayed(Response):
 
 async def _carry(proxy: Proxy, asked: Asked, request: RelayRequest, down: Download) -> None:
     if not asked.generates_apart:
-        async with proxy.upstream.relay(request) as answer:
-            await down.pass_on(await without_secrets(answer, asked.wants_flags) if asked.tells_secrets else answer)
+        await _heed(proxy.archive, asked)
+        try:
+            async with proxy.upstream.relay(request) as answer:
+                # Once more, for what was begun meanwhile; and before the client knows that it is done.
+                await _heed(proxy.archive, asked)
+                await down.pass_on(await without_secrets(answer, asked.wants_flags) if asked.tells_secrets else answer)
+        except BaseException:
+            await _heed(proxy.archive, asked)  # it may have got there all the same
+            raise
         return
-    async with proxy.gate.enter(), proxy.upstream.relay(request) as answer:
+    async with proxy.gate.enter(asked.client), proxy.upstream.relay(request) as answer:
         body = await gather(answer, LONGEST_GENERATION)
     # The place is given back by now: a client that reads slowly, or not at all, must not keep it.
     await down.pass_on(replace(answer, body=at_once(body)))
+
+
+async def _heed(archive: Archive, asked: Asked) -> None:
+    """Have the archive forget what this request changes."""
+    if asked.changes_the_pictures:
+        await archive.clear()
+    elif asked.ends_the_drawing:
+        archive.disturb()

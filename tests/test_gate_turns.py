@@ -1,0 +1,148 @@
+"""The gate's line: the clients by turns, nobody kept out by one who is greedy, nobody waiting for too long."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes.visitors import Clock, Visitor, ends_of, failure_of, settle
+from pico_a1111_proxy.errors import QueueFull
+from pico_a1111_proxy.gate import Gate
+
+
+@asynccontextmanager
+async def clients(gate: Gate, whose: str) -> AsyncIterator[tuple[list[Visitor], list[asyncio.Task[None]]]]:
+    """A visitor for each letter, whose client it is, come one after the other."""
+    entered: list[Visitor] = []
+    visitors = [Visitor(gate, entered, who) for who in whose]
+    tasks = [asyncio.create_task(visitor.go()) for visitor in visitors]
+    await settle()
+    try:
+        yield visitors, tasks
+    finally:
+        for visitor in visitors:
+            visitor.may_leave.set()
+        await ends_of(tasks)
+        assert (gate.inside, gate.waiting) == (0, 0)
+
+
+async def served(gate: Gate, visitors: list[Visitor]) -> str:
+    """Whose turn it was, one after the other, until nobody is left."""
+    entered = visitors[0].entered
+    for nth in range(len(visitors)):
+        if nth < len(entered):
+            entered[nth].may_leave.set()
+            await settle()
+    return "".join(visitor.who for visitor in entered)
+
+
+@pytest.mark.parametrize(
+    ("came", "went"),
+    [
+        ("gggggp", "ggpggg"),  # one inside, four in line, and the polite one is next but one
+        ("ggggpq", "ggpqgg"),
+        ("gggpp", "ggpgp"),
+        ("abcabc", "abcabc"),
+        ("gppppg", "gpgppp"),
+    ],
+)
+async def test_each_client_in_its_turn(came: str, went: str) -> None:
+    gate = Gate(1, 10, Clock())
+    async with clients(gate, came) as (visitors, _):
+        assert await served(gate, visitors) == went
+
+
+@given(st.text("abcd", min_size=1, max_size=12))
+def test_a_place_in_line_is_the_order_of_going_in(came: str) -> None:
+    async def walk() -> None:
+        gate = Gate(1, 12, Clock())
+        async with clients(gate, came) as (visitors, _):
+            told = sorted(visitors, key=lambda visitor: visitor.visit.position if visitor.visit else math.nan)
+            await served(gate, visitors)
+            assert visitors[0].entered == told
+
+    asyncio.run(walk())
+
+
+async def test_a_full_line_makes_room_for_who_has_less_in_it() -> None:
+    gate = Gate(1, 3, Clock())
+    async with clients(gate, "gggg") as (greedy, tasks):
+        polite = Visitor(gate, greedy[0].entered, "p")
+        came = asyncio.create_task(polite.go())
+        error = await failure_of(tasks[-1], QueueFull)  # the last that came of whoever has most
+        assert (str(error), error.retry_after >= 1) == ("The queue is full, and others wait for their turn", True)
+        assert gate.waiting == 3
+        assert polite.visit is not None
+        assert polite.visit.position == 2
+        assert str(await failure_of(Visitor(gate, [], "g").go(), QueueFull)) == "The queue is full"
+        polite.may_leave.set()
+        for visitor in greedy:
+            visitor.may_leave.set()
+        await ends_of([came])
+        assert polite in polite.entered
+
+
+async def test_two_who_are_alike_do_not_take_each_others_places() -> None:
+    gate = Gate(1, 4, Clock())
+    async with clients(gate, "ggpgp") as (visitors, _):
+        for who in "gp":
+            await failure_of(Visitor(gate, [], who).go(), QueueFull)
+        assert await served(gate, visitors) == "ggpgp"
+
+
+async def test_without_a_line_nobody_is_sent_away_for_another() -> None:
+    gate = Gate(2, 0, Clock())
+    async with clients(gate, "gg"):
+        await failure_of(Visitor(gate, [], "p").go(), QueueFull)
+
+
+async def test_who_has_waited_for_too_long_is_sent_away() -> None:
+    gate = Gate(1, 2, Clock())
+    async with clients(gate, "a") as (visitors, _):
+        late = Visitor(gate, visitors[0].entered, "b", seconds=0)
+        error = await failure_of(late.go(), QueueFull)
+        assert (str(error), gate.waiting) == ("No place came free in time", 0)
+        assert error.retry_after >= 1
+
+
+async def test_a_place_never_goes_to_who_has_waited_for_too_long() -> None:
+    clock = Clock()
+    gate = Gate(1, 3, clock, patience=100)
+    async with clients(gate, "a") as (visitors, _):
+        entered = visitors[0].entered
+        late, patient = Visitor(gate, entered, "b", seconds=50), Visitor(gate, entered, "c")
+        tasks = [asyncio.create_task(visitor.go()) for visitor in (late, patient)]
+        await settle()
+        clock.now = 50  # its timer, which runs on real seconds, is far from done
+        visitors[0].may_leave.set()
+        await failure_of(tasks[0], QueueFull)
+        assert patient.inside
+        patient.may_leave.set()
+        await ends_of(tasks[1:])
+
+
+async def test_nobody_waits_for_longer_than_the_gate_allows() -> None:
+    clock = Clock()
+    gate = Gate(1, 3, clock, patience=100)
+    async with clients(gate, "ab") as (visitors, tasks):
+        clock.now = 100
+        visitors[0].may_leave.set()
+        await failure_of(tasks[1], QueueFull)
+        assert (gate.inside, gate.waiting) == (0, 0)
+
+
+async def test_leaving_twice_gives_the_place_back_once() -> None:
+    gate = Gate(1, 1, Clock())
+    visit, other = gate.come(), gate.come()
+    for _ in range(2):
+        visit.leave()
+    await other.admitted()
+    assert (gate.inside, visit.is_inside, other.is_inside) == (1, False, True)
+    other.leave()
+    assert gate.inside == 0
