@@ -82,7 +82,8 @@ class Service:
 
 @asynccontextmanager
 async def open_service(**settings: Any) -> AsyncIterator[Service]:
-    """A service with these settings and no `.env`, on a free port of loopback."""
+    """A service with these settings and no `.env`, on a free port of loopback; without others it remembers nothing."""
+    settings = {"enable_caching": "cache_dir" in settings, **settings}
     listener = open_socket("127.0.0.1", 0)
     server = make_server(read_settings(env_file=None, **settings))
     port = listener.getsockname()[1]

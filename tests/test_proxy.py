@@ -1,4 +1,4 @@
-"""The proxy's work for a client that has left, and for a display that has got a newer picture meanwhile."""
+"""The proxy: the same job once, whoever leaves; a place that stays closed until the upstream is idle."""
 
 from __future__ import annotations
 
@@ -8,38 +8,61 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from fakes.pictures import GREEN, RED, b64, png
-from fakes.turns import turns
+from fakes.turns import no_task_is_left, turns
 from pico_a1111_proxy.answers import Answer
+from pico_a1111_proxy.archive import Archive
 from pico_a1111_proxy.displays import default_display
-from pico_a1111_proxy.errors import UpstreamUnavailable
+from pico_a1111_proxy.errors import BadRequest, PictureError, UpstreamTimeout, UpstreamUnavailable
 from pico_a1111_proxy.gate import Gate
 from pico_a1111_proxy.jobs import Generation, Job, Progress
 from pico_a1111_proxy.newest import Newest, Published
 from pico_a1111_proxy.proxy import Condition, Finding, Proxy, RelayAnswer, RelayRequest
 
-JOB = Job("txt2img", b"{}", default_display(240, 240, invert=True), "none")
+DISPLAY = default_display(4, 4, invert=True)
+RANDOM = Job("txt2img", b"{}", DISPLAY)
+SEEDED = replace(RANDOM, key="7", repeatable=True)
+WORDS = replace(RANDOM, wanted="none")
 
 
+def generation(*images: Any) -> Generation:
+    listed = [b64(image) if isinstance(image, bytes) else image for image in images]
+    return Generation.read(Answer(200, (), json.dumps({"images": listed, "info": "{}"}).encode()))
+
+
+@dataclass
 class Scripted:
-    """An upstream that ends with `outcome` once `now` is set."""
+    """An upstream that ends with `outcome` once `now` is set, and is idle once `idle` is."""
 
-    def __init__(self, outcome: Exception | Generation) -> None:
-        self.begun = asyncio.Event()
-        self.now = asyncio.Event()
-        self._outcome = outcome
+    outcome: Exception | Generation = field(default_factory=lambda: generation(png(RED)))
+    calls: int = 0
+    cancelled: int = 0
+    abandoned: list[Job] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.begun, self.now, self.idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def generate(self, job: Job) -> Generation:
+        self.calls += 1
         self.begun.set()
-        await self.now.wait()
-        if isinstance(self._outcome, Exception):
-            raise self._outcome
-        return self._outcome
+        try:
+            await self.now.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    async def abandon(self, job: Job) -> None:
+        self.abandoned.append(job)
+        await self.idle.wait()
 
     def relay(self, request: RelayRequest) -> AbstractAsyncContextManager[RelayAnswer]:
         raise NotImplementedError
@@ -54,72 +77,212 @@ class Scripted:
         raise NotImplementedError
 
 
-async def fail_for_nobody(error: Exception) -> list[BaseException]:
-    """What asyncio is told of `error`, which comes after the client has left."""
-    told: list[dict[str, Any]] = []
+@dataclass
+class Scene:
+    """A proxy before a scripted upstream."""
+
+    upstream: Scripted
+    proxy: Proxy
+    newest: Newest
+    threads: ThreadPoolExecutor
+
+    async def begin(self, *jobs: Job) -> list[asyncio.Task[Any]]:
+        """All of them asked for, and the first at the upstream."""
+        tasks = [asyncio.create_task(self.proxy.render(replace(job))) for job in jobs]
+        await asyncio.wait_for(self.upstream.begun.wait(), 10)
+        await turns()
+        return tasks
+
+
+@asynccontextmanager
+async def scene(outcome: Exception | Generation | None = None, places: int = 2) -> AsyncIterator[Scene]:
+    async with no_task_is_left():
+        with ThreadPoolExecutor(1) as threads:
+            upstream = Scripted(outcome) if outcome else Scripted()
+            newest = Newest({DISPLAY.name: DISPLAY}, threads)
+            archive = Archive(None, 60, time.monotonic)
+            proxy = Proxy(upstream, Gate(places, 2, time.monotonic), archive, threads, newest)
+            try:
+                yield Scene(upstream, proxy, newest, threads)
+            finally:
+                await proxy.close()
+                assert (proxy.gate.inside, proxy.gate.waiting) == (0, 0)
+
+
+async def test_the_same_job_is_generated_once() -> None:
+    async with scene() as stage:
+        asked = await stage.begin(*[SEEDED] * 20, replace(SEEDED, wanted="all"), replace(SEEDED, display=WIDE))
+        stage.upstream.now.set()
+        renderings = await asyncio.gather(*asked)
+        assert stage.upstream.calls == 1
+        assert [one.origin for one in renderings] == ["miss", *["joined"] * 21]
+        assert len({one.frame.data for one in renderings[:20]}) == 1
+        assert (renderings[21].frame.width, len(renderings[20].frames)) == (8, 1)
+
+
+WIDE = replace(DISPLAY, name="wide", width=8)
+NOT_JOINED = {
+    "random": RANDOM,
+    "random, but kept": replace(RANDOM, key="7"),
+    "another": replace(SEEDED, key="8"),
+    "renewed": replace(SEEDED, caching="renew"),
+    "avoided": replace(SEEDED, caching="avoid"),
+}
+
+
+@pytest.mark.parametrize("job", NOT_JOINED.values(), ids=NOT_JOINED)
+async def test_what_may_be_another_picture_is_not_joined(job: Job) -> None:
+    first = RANDOM if job is RANDOM else NOT_JOINED["random, but kept"] if job.key and not job.repeatable else SEEDED
+    async with scene() as stage:
+        asked = await stage.begin(first, job)
+        assert stage.upstream.calls == 2
+        stage.upstream.now.set()
+        assert [one.origin for one in await asyncio.gather(*asked)] == ["miss", "miss"]
+
+
+@pytest.mark.parametrize("change", ["disturb", "clear"])
+async def test_who_comes_after_a_change_does_not_join_what_was_begun_before(change: str) -> None:
+    async with scene() as stage:
+        asked = await stage.begin(SEEDED)
+        if change == "clear":
+            await stage.proxy.archive.clear()
+        else:
+            stage.proxy.archive.disturb()
+        asked += await stage.begin(SEEDED)
+        assert stage.upstream.calls == 2
+        stage.upstream.now.set()
+        assert [one.origin for one in await asyncio.gather(*asked)] == ["miss", "miss"]
+
+
+async def test_the_first_may_leave() -> None:
+    async with scene() as stage:
+        asked = await stage.begin(*[SEEDED] * 5)
+        asked[0].cancel()
+        await turns()
+        assert stage.upstream.cancelled == 0
+        stage.upstream.now.set()
+        assert [one.origin for one in await asyncio.gather(*asked[1:])] == ["joined"] * 4
+        assert stage.upstream.calls == 1
+
+
+async def test_with_the_last_the_work_is_cancelled() -> None:
+    async with scene() as stage:
+        asked = await stage.begin(*[SEEDED] * 5)
+        for task in asked:
+            assert stage.upstream.cancelled == 0
+            task.cancel()
+            await turns()
+        assert stage.upstream.cancelled == 1
+        asked = await stage.begin(SEEDED)  # nobody joins what was given up
+        assert stage.upstream.calls == 2
+        stage.upstream.now.set()
+        assert (await asked[0]).origin == "miss"
+
+
+@pytest.mark.parametrize("end", ["the client leaves", "it takes too long"])
+async def test_the_place_stays_closed_until_the_upstream_is_idle(end: str) -> None:
+    async with scene(UpstreamTimeout("too slow"), places=1) as stage:
+        (asked,) = await stage.begin(SEEDED)
+        if end == "the client leaves":
+            asked.cancel()
+        else:
+            stage.upstream.now.set()
+        await turns()
+        assert asked.done()
+        assert (stage.upstream.abandoned, stage.proxy.gate.inside) == ([SEEDED], 1)
+        waiting = stage.proxy.gate.come()
+        stage.upstream.idle.set()
+        await waiting.admitted()
+        waiting.leave()
+
+
+@pytest.mark.parametrize("error", [UpstreamTimeout("no connection", unsent=True), UpstreamUnavailable("down")])
+async def test_the_place_is_free_at_once_where_nothing_goes_on_upstream(error: Exception) -> None:
+    async with scene(error, places=1) as stage:
+        (asked,) = await stage.begin(SEEDED)
+        stage.upstream.now.set()
+        await turns()
+        assert asked.exception() is error
+        assert (stage.upstream.abandoned, stage.proxy.gate.inside) == ([], 0)
+
+
+async def test_a_failure_is_told_to_all_and_to_nobody_who_comes_after() -> None:
+    async with scene(UpstreamUnavailable("down")) as stage:
+        asked = await stage.begin(*[SEEDED] * 3)
+        stage.upstream.now.set()
+        assert {str(error) for error in await asyncio.gather(*asked, return_exceptions=True)} == {"down"}
+        stage.upstream.outcome = generation(png(RED))
+        assert (await stage.proxy.render(SEEDED)).origin == "miss"
+
+
+async def test_what_one_can_not_have_another_can() -> None:
+    async with scene(generation(png(RED), "bm8=")) as stage:
+        asked = await stage.begin(replace(SEEDED, index=1), SEEDED, replace(SEEDED, index=1))
+        stage.upstream.now.set()
+        first, second, third = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(one) for one in (first, third)] == [BadRequest, BadRequest]
+        assert second.origin == "joined"
+
+
+async def test_nothing_to_see_is_told() -> None:
+    async with scene(generation("bm8=")) as stage:
+        stage.upstream.now.set()
+        with pytest.raises(PictureError):
+            await stage.proxy.render(SEEDED)
+
+
+@asynccontextmanager
+async def told_to_asyncio() -> AsyncIterator[list[Any]]:
+    """What asyncio is told of errors that nobody fetches."""
+    told: list[Any] = []
     loop = asyncio.get_running_loop()
     before = loop.get_exception_handler()
-    loop.set_exception_handler(lambda _, context: told.append(context))
-    upstream = Scripted(error)
-    with ThreadPoolExecutor(1) as threads:
-        proxy = Proxy(upstream, Gate(1, 0, time.monotonic), threads, Newest({}, threads))
-        asked = asyncio.create_task(proxy.render(JOB))
-        try:
-            await asyncio.wait_for(upstream.begun.wait(), 10)
-            asked.cancel()
-            await asyncio.wait({asked})
-            assert proxy.gate.inside == 1
-            upstream.now.set()
-            await turns()  # lets the work come to its end
-            assert proxy.gate.inside == 0
-            await proxy.close()
-        finally:
-            loop.set_exception_handler(before)
-    assert asked.cancelled()
-    return [context["exception"] for context in told]
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+    try:
+        yield told
+    finally:
+        loop.set_exception_handler(before)
 
 
-async def test_a_bug_is_told_even_where_nobody_waits_any_more() -> None:
-    bug = KeyError("a bug")
-    assert await fail_for_nobody(bug) == [bug]
+@pytest.mark.parametrize("error", [KeyError("a bug"), UpstreamUnavailable("down")])
+async def test_a_bug_is_told_even_where_nobody_waits_any_more(error: Exception) -> None:
+    class Stubborn(Scripted):
+        async def generate(self, job: Job) -> Generation:
+            try:
+                return await super().generate(job)
+            except asyncio.CancelledError:
+                raise error from None
 
-
-async def test_an_error_of_ours_is_nobodys_business_then() -> None:
-    assert await fail_for_nobody(UpstreamUnavailable("down")) == []
+    async with told_to_asyncio() as told, scene() as stage:
+        stage.proxy.upstream = Stubborn()
+        stage.upstream = stage.proxy.upstream
+        (asked,) = await stage.begin(RANDOM)
+        asked.cancel()
+        await turns()
+    assert told == ([error] if isinstance(error, KeyError) else [])
 
 
 async def test_closing_ends_the_work_and_gives_the_places_back() -> None:
-    upstream = Scripted(UpstreamUnavailable("down"))
-    with ThreadPoolExecutor(1) as threads:
-        proxy = Proxy(upstream, Gate(2, 0, time.monotonic), threads, Newest({}, threads))
-        first = asyncio.create_task(proxy.render(JOB))
-        await asyncio.wait_for(upstream.begun.wait(), 10)
-        second = asyncio.create_task(proxy.render(JOB))
-        await asyncio.sleep(0)
-        await proxy.close()
-        assert proxy.gate.inside == 0
-        for asked in (first, second):
-            with pytest.raises(asyncio.CancelledError):
-                await asked
+    async with scene() as stage:
+        first, second = await stage.begin(WORDS, SEEDED)
+        second.cancel()
+        await turns()
+        await stage.proxy.close()
+        assert stage.proxy.gate.inside == 0
+        with pytest.raises(asyncio.CancelledError):
+            await first
 
 
 async def test_a_picture_that_arrives_while_one_is_converted_is_newer_than_that() -> None:
-    document = {"images": [b64(png(RED))], "parameters": {}, "info": "{}"}
-    generation = Generation.read(Answer(200, (), json.dumps(document).encode()))
-    upstream = Scripted(generation)
-    upstream.now.set()
-    display = default_display(4, 4, invert=True)
-    with ThreadPoolExecutor(1) as threads:
-        newest = Newest({display.name: display}, threads)
-        proxy = Proxy(upstream, Gate(1, 0, time.monotonic), threads, newest)
+    async with scene() as stage:
+        stage.upstream.now.set()
         busy = threading.Event()
-        threads.submit(busy.wait)  # so that converting lasts until the other picture is there
-        asked = asyncio.create_task(proxy.render(Job("txt2img", b"{}", display)))
+        stage.threads.submit(busy.wait)  # so that converting lasts until the other picture is there
         try:
-            await turns()  # lets it come to the converting
+            (asked,) = await stage.begin(RANDOM)
             pushed = Published(png(GREEN))
-            newest.publish(display.name, pushed)
+            stage.newest.publish(DISPLAY.name, pushed)
         finally:
             busy.set()
         assert (await asked).picture == png(RED)
-        assert newest.get(display.name) is pushed
+        assert stage.newest.get(DISPLAY.name) is pushed

@@ -111,6 +111,11 @@ class ScriptedA1111:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def inside(self) -> int:
+        """How many requests are being worked on."""
+        return len(self._inside)
+
+    @property
     def generations(self) -> list[Seen]:
         """The POSTs that draw."""
         return [seen for seen in self.seen if seen.method == "POST"]

@@ -18,9 +18,10 @@ COMMAND = [sys.executable, "-W", "error", "-m", "pico_a1111_proxy"]
 
 
 def environment(**ours: str) -> dict[str, str]:
-    """What this process has, without any setting of the service but these."""
+    """What this process has, without any setting of the service but these; without CACHE_DIR nothing is remembered."""
     others = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
-    return {**others, **ours}
+    caching = {} if "CACHE_DIR" in ours else {"ENABLE_CACHING": "false"}
+    return {**others, **caching, **ours}
 
 
 def enter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

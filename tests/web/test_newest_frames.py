@@ -188,18 +188,6 @@ async def test_the_words_alone_and_the_original_publish_nothing(fresh: Service, 
     assert (await fresh.ask("GET", OTHER)).status == 200
 
 
-async def test_who_left_before_its_picture_was_done_finds_it_here(fresh: Service, upstream: ScriptedA1111) -> None:
-    held = asyncio.Event()
-    upstream.script = [replace(answer(png(BLUE)), gate=held)]
-    async with open_raw_client(fresh.port) as client:
-        await client.send(post("/sdapi/v1/txt2img", b"{}", f"Accept: {RAW}"))
-        await upstream.wait_for(1)
-        client.leave()
-    waiting = asyncio.create_task(fresh.ask("GET", f"{OTHER}?wait=30"))
-    held.set()
-    assert (await waiting).body == convert(png(BLUE), DEFAULT).data
-
-
 # --- Fetching ---------------------------------------------------------------------------------------------------
 
 
