@@ -111,11 +111,11 @@ async def test_closing_and_cancelling_at_once_is_a_cancellation() -> None:
 @pytest.mark.parametrize(
     ("places", "waiting", "seconds", "retry_after"),
     [
-        (1, 0, [], 5),  # nothing seen yet: the first guess
+        (1, 0, [], 6),  # nothing seen yet: the first guess of 5, and a little caution
         (4, 0, [], 2),  # one of four places comes free four times as soon: 1.25
-        (1, 3, [], 20),
-        (1, 0, [10.0], 6),  # the newest counts a fifth
-        (1, 1, [10.0], 12),
+        (1, 3, [], 16),  # the line of three need not be empty by then
+        (1, 0, [10.0], 7),  # the newest counts a fifth
+        (1, 1, [10.0], 11),
         (1, 0, [5.0005], 6),  # rounded up: too late is better than in vain
         (1, 0, [0.0] * 30, 1),  # never nothing
         (1, 9, [1000.0], LONGEST_RETRY_SECONDS),

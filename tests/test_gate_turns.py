@@ -103,10 +103,9 @@ async def test_without_a_line_nobody_is_sent_away_for_another() -> None:
 
 
 async def test_who_has_waited_for_too_long_is_sent_away() -> None:
-    gate = Gate(1, 2, Clock())
+    gate = Gate(1, 2, Clock(), patience=0)
     async with clients(gate, "a") as (visitors, _):
-        late = Visitor(gate, visitors[0].entered, "b", seconds=0)
-        error = await failure_of(late.go(), QueueFull)
+        error = await failure_of(Visitor(gate, visitors[0].entered, "b").go(), QueueFull)
         assert (str(error), gate.waiting) == ("No place came free in time", 0)
         assert error.retry_after >= 1
 
@@ -114,17 +113,17 @@ async def test_who_has_waited_for_too_long_is_sent_away() -> None:
 async def test_a_place_never_goes_to_who_has_waited_for_too_long() -> None:
     clock = Clock()
     gate = Gate(1, 3, clock, patience=100)
-    async with clients(gate, "a") as (visitors, _):
-        entered = visitors[0].entered
-        late, patient = Visitor(gate, entered, "b", seconds=50), Visitor(gate, entered, "c")
-        tasks = [asyncio.create_task(visitor.go()) for visitor in (late, patient)]
+    async with clients(gate, "ab") as (visitors, tasks):
+        clock.now = 50
+        patient = Visitor(gate, visitors[0].entered, "c")
+        came = asyncio.create_task(patient.go())
         await settle()
-        clock.now = 50  # its timer, which runs on real seconds, is far from done
+        clock.now = 100  # the timer of b, which runs on real seconds, is far from done
         visitors[0].may_leave.set()
-        await failure_of(tasks[0], QueueFull)
+        await failure_of(tasks[1], QueueFull)
         assert patient.inside
         patient.may_leave.set()
-        await ends_of(tasks[1:])
+        await ends_of([came])
 
 
 async def test_nobody_waits_for_longer_than_the_gate_allows() -> None:
@@ -146,3 +145,22 @@ async def test_leaving_twice_gives_the_place_back_once() -> None:
     assert (gate.inside, visit.is_inside, other.is_inside) == (1, False, True)
     other.leave()
     assert gate.inside == 0
+
+
+async def test_who_comes_when_it_was_told_to_takes_the_place_of_the_last_who_was_not() -> None:
+    clock = Clock()
+    gate = Gate(1, 2, clock)
+    async with clients(gate, "abc") as (visitors, tasks):
+        error = await failure_of(Visitor(gate, [], "d").go(), QueueFull)
+        assert str(await failure_of(Visitor(gate, [], "e").go(), QueueFull)) == "The queue is full"
+        clock.now = error.retry_after
+        back = Visitor(gate, visitors[0].entered, "d")
+        came = asyncio.create_task(back.go())
+        last = await failure_of(tasks[-1], QueueFull)  # c, which came after b
+        assert (str(last), gate.waiting) == ("The queue is full, and others wait for their turn", 2)
+        await failure_of(Visitor(gate, [], "d").go(), QueueFull)  # it was told to come once
+        back.may_leave.set()
+        for visitor in visitors:
+            visitor.may_leave.set()
+        await ends_of([came])
+        assert back in back.entered

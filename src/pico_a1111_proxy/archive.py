@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -38,6 +40,10 @@ class Cache(Protocol):
 
     async def clear(self) -> None:
         """Forget everything. What is set after the call stays."""
+        ...
+
+    async def was_forgotten(self) -> bool:
+        """Whether somebody else has had it forget everything since this was asked last, as a command may."""
         ...
 
     def figures(self) -> CacheFigures:
@@ -116,16 +122,36 @@ class Archive:
 
     async def clear(self) -> None:
         """Forget everything: the same words may give other pictures from now on."""
-        self.disturb()
-        self._recent.clear()
-        self._size = 0
+        self._forget_all()
         if self._cache is not None:
             await self._cache.clear()
+
+    @asynccontextmanager
+    async def looking(self, every_seconds: float) -> AsyncIterator[None]:
+        """Until the block ends, forget what somebody else has had the cache forget."""
+        task = asyncio.create_task(self._look(every_seconds))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
     def figures(self) -> CacheFigures:
         """How it goes: a rendering that was ready counts as a hit too."""
         figures = self._cache.figures() if self._cache else CacheFigures()
         return replace(figures, hits=figures.hits + self._hits)
+
+    async def _look(self, every_seconds: float) -> None:
+        while self._cache is not None:
+            if await self._cache.was_forgotten():
+                self._forget_all()
+            await asyncio.sleep(every_seconds)
+
+    def _forget_all(self) -> None:
+        self.disturb()
+        self._recent.clear()
+        self._size = 0
 
     def _may_keep(self, job: Job, moment: int) -> bool:
         return job.key is not None and job.caching != "avoid" and moment == self.moment

@@ -63,6 +63,8 @@ def _check_side(text: Any, convert: Callable[[Any], Any]) -> Any:
     raise ValueError(f"{show(text)} is not a whole number from 1 to {MAX_SIDE}")
 
 
+# What `is_colour` takes, for /openapi.json.
+_COLOUR = Field(json_schema_extra={"pattern": "^#[0-9a-fA-F]{6}$"})
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE), WrapValidator(_check_side)]
 
 
@@ -76,7 +78,7 @@ class DisplayFields(BaseModel):
     rotate: Annotated[int, OneOf(ROTATIONS)] | None = Field(None, description="degrees clockwise")
     invert: Annotated[bool, OneOf((True, False))] | None = Field(None, description="send a colour negative")
     dither: Annotated[str, OneOf(DITHERS)] | None = Field(None, description="how missing levels are hidden")
-    background: Annotated[str, AfterValidator(_check_colour)] | None = Field(
+    background: Annotated[str, AfterValidator(_check_colour), _COLOUR] | None = Field(
         None, description="#rrggbb (with %23 for the #), shown where the picture is not"
     )
 

@@ -9,18 +9,26 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from pico_a1111_proxy.errors import ProxyError, QueueFull, ShuttingDown
+from pico_a1111_proxy.timetable import Timetable
 
 FIRST_GUESS_SECONDS = 5.0  # how long a job is taken to last before one was seen
 WEIGHT_OF_NEWEST = 0.2  # of the newest job in the moving average
 LONGEST_RETRY_SECONDS = 120
+SHORTEST_JOB_SECONDS = 0.001  # for the pace of what takes no time
 
 
 class Visit:
-    """One job's way through the gate: in line, inside, gone. Made by `Gate.come`; whoever has it must `leave`."""
+    """One job's way through the gate: in line, inside, gone. Made by `Gate.come`; whoever has it must `leave`.
 
-    def __init__(self, gate: Gate, who: str, deadline: float) -> None:
+    `number` counts those who came. `was_expected` is whether its client was sent away before, and has come again when
+    it was told to.
+    """
+
+    def __init__(self, gate: Gate, who: str, number: int) -> None:
         self.who = who
-        self.deadline = deadline
+        self.number = number
+        self.deadline = gate.clock() + gate.patience
+        self.was_expected = False
         self._gate = gate
         self._turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._started = math.nan
@@ -34,7 +42,7 @@ class Visit:
     @property
     def position(self) -> int:
         """Its place in line, the next to go in being 1; 0 for one that is not in line."""
-        return 0 if self._turn.done() else self._gate.position(self)
+        return 0 if self._turn.done() or self._gone else self._gate.position(self)
 
     @property
     def seconds_inside(self) -> float:
@@ -92,25 +100,29 @@ class Gate:
         self.inside = 0
         self.waiting = 0
         self.job_seconds = FIRST_GUESS_SECONDS  # the moving average
-        self._patience = patience
+        self.patience = patience
+        self._count = 0
         self._lines: OrderedDict[str, deque[Visit]] = OrderedDict()  # whose turn is next comes first
+        self._timetable = Timetable(line, clock, LONGEST_RETRY_SECONDS)
         self._closed = False
 
-    def come(self, who: str = "", seconds: float = math.inf) -> Visit:
-        """Take a place, or stand in line for it, for no more than `seconds`. `who` is the client.
+    def come(self, who: str = "") -> Visit:
+        """Take a place, or stand in line for it. `who` is the client.
 
         Raises QueueFull and ShuttingDown, at once. Where the line is full, who has but a few in it takes the place of
-        the last one of whoever has most.
+        the last one of whoever has most; and who was told to come now, that of the last one who was not.
         """
         if self._closed:
             raise self._shutting_down()
-        visit = Visit(self, who, self.clock() + min(seconds, self._patience))
+        self._count += 1
+        visit = Visit(self, who, self._count)
         if self.inside < self.places:
             self.inside += 1
             visit.admit()
             return visit
         if self.waiting >= self.line:
-            self._make_room(who)
+            visit.was_expected = self._timetable.keep(who)
+            self._make_room(visit)
         self._lines.setdefault(who, deque()).append(visit)
         self.waiting += 1
         return visit
@@ -137,7 +149,7 @@ class Gate:
                 visit.refuse(error)
 
     def retry_after(self) -> int:
-        """Whole seconds after which a newcomer would probably find room."""
+        """Whole seconds after which there would probably be room for one more; nobody is promised any."""
         return min(max(1, math.ceil(self.seconds_until(self.waiting + 1))), LONGEST_RETRY_SECONDS)
 
     def seconds_until(self, position: int) -> float:
@@ -160,7 +172,7 @@ class Gate:
         line = self._lines.get(visit.who, ())
         if visit in line:
             self._remove(visit)
-            visit.refuse(QueueFull("No place came free in time", self.retry_after()))
+            visit.refuse(QueueFull("No place came free in time", self._come_again(visit.who)))
 
     def let_go(self, visit: Visit, was_inside: bool, seconds: float | None) -> None:
         """Take it out of the line, or hand its place to the next. Visit's own."""
@@ -187,13 +199,20 @@ class Gate:
             return
         self.inside -= 1
 
-    def _make_room(self, who: str) -> None:
+    def _make_room(self, visit: Visit) -> None:
+        """Send away somebody else for `visit`. Raises QueueFull where nobody is to go."""
         most = max(self._lines.values(), key=len, default=deque[Visit]())
-        if len(most) < len(self._lines.get(who, ())) + 2:
-            raise QueueFull("The queue is full", self.retry_after())
-        last = most[-1]
+        last = None
+        if len(most) >= len(self._lines.get(visit.who, ())) + 2:
+            last = most[-1]
+        elif visit.was_expected:
+            unexpected = (other for line in self._lines.values() for other in line if not other.was_expected)
+            last = max(unexpected, key=lambda other: other.number, default=None)
+        if last is None:
+            raise QueueFull("The queue is full", self._come_again(visit.who))
         self._remove(last)
-        last.refuse(QueueFull("The queue is full, and others wait for their turn", self.retry_after()))
+        words = "The queue is full, and others wait for their turn"
+        last.refuse(QueueFull(words, self._come_again(last.who)))
 
     def _remove(self, visit: Visit) -> None:
         line = self._lines[visit.who]
@@ -201,6 +220,10 @@ class Gate:
         self.waiting -= 1
         if not line:
             del self._lines[visit.who]
+
+    def _come_again(self, who: str) -> int:
+        pace = self.places / max(self.job_seconds, SHORTEST_JOB_SECONDS)
+        return self._timetable.promise(who, self.waiting, pace)
 
     def _shutting_down(self) -> ShuttingDown:
         return ShuttingDown("The service is shutting down", self.retry_after())

@@ -21,6 +21,7 @@ Wanted = Literal["none", "one", "all"]
 Caching = Literal["use", "renew", "avoid"]
 
 LARGEST_SEED = 2**64
+MOST_IMAGES = 1000  # in one answer; A1111 draws 800 at the most, and their grids
 HEAD_CHARACTERS = 64  # base64 characters that are enough to know a picture by its first bytes
 
 
@@ -88,6 +89,9 @@ class Generation:
         images = document.get("images")
         if not isinstance(images, list):
             raise UpstreamNonsense("The upstream's answer holds no list of images", answer=answer)
+        if len(images) > MOST_IMAGES:
+            words = f"The upstream's answer holds {len(images)} images, more than {MOST_IMAGES}"
+            raise UpstreamNonsense(words, answer=answer)
         parameters = document.get("parameters")
         return cls(
             answer=answer,

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from pico_a1111_proxy.answers import Headers
 from pico_a1111_proxy.archive import Archive
+from pico_a1111_proxy.attempts import Attempt
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import ProxyError, UpstreamTimeout
 from pico_a1111_proxy.flights import Flight
@@ -19,6 +20,7 @@ from pico_a1111_proxy.gate import Gate, Visit
 from pico_a1111_proxy.jobs import Generation, Job, Progress
 from pico_a1111_proxy.newest import Newest, Published, arrival
 from pico_a1111_proxy.renderings import Origin, Rendering, develop
+from pico_a1111_proxy.served import BEGUN, Listener, Served, Telling, nobody
 from pico_a1111_proxy.testcards import draw_testcard
 
 T = TypeVar("T")
@@ -100,35 +102,17 @@ class Upstream(Protocol):
         ...
 
 
-class Attempt:
-    """One generation on its way, shared by all whose job is the same. Made by `Proxy.attempt`.
-
-    `visit` is its way through the gate, None before and for what is in the archive. `settled` is set as soon as it
-    is in line, or is known never to be. `number` is that of the generation's arrival.
-    """
-
-    def __init__(self, job: Job, moment: int) -> None:
-        self.job = job  # of the first who asked
-        self.moment = moment
-        self.visit: Visit | None = None
-        self.settled = asyncio.Event()
-        self.is_archived = False
-        self.is_worth_keeping = False
-        self.number: int | None = None
-        self.developed: dict[Hashable, Flight[Rendering]] = {}
-        self.flight: Flight[Generation]
-
-
 class Proxy:
     """Renders jobs with one upstream, and publishes what it renders.
 
-    `converters` is the bounded pool of threads that convert.
+    `converters` is the bounded pool of threads that convert. `tell` is told what happens.
     """
 
     def __init__(self, upstream: Upstream, gate: Gate, archive: Archive, converters: Executor, newest: Newest) -> None:
         self.upstream = upstream
         self.gate = gate
         self.archive = archive
+        self.tell: Listener = nobody
         self._newest = newest
         self._converters = converters
         self._reading = asyncio.Semaphore(MOST_READ)
@@ -140,6 +124,7 @@ class Proxy:
         rendering = self.archive.recall(job)
         if rendering:
             self._publish(job, rendering, None)
+            self.tell(Served("rendering", rendering.origin, job=job))
         return rendering
 
     async def render(self, job: Job) -> Rendering:
@@ -166,10 +151,12 @@ class Proxy:
 
     async def finish(self, job: Job, attempt: Attempt) -> Rendering:
         """Wait for the generation, and make of it what `job` wants. Raises any ProxyError."""
-        generation = await attempt.flight.wait()
-        rendering = await self._develop(job, attempt, generation)
-        self._publish(job, rendering, attempt.number)
-        origin: Origin = "hit" if attempt.is_archived else "miss" if attempt.job is job else "joined"
+        with Telling(self.tell, self.gate.clock, "rendering", job) as telling:
+            generation = await attempt.wait(job.patience)
+            rendering = await self._develop(job, attempt, generation)
+            self._publish(job, rendering, attempt.number)
+            origin: Origin = "hit" if attempt.is_archived else "miss" if attempt.job is job else "joined"
+            telling.outcome = origin
         return replace(rendering, origin=origin)
 
     async def close(self) -> None:
@@ -182,7 +169,8 @@ class Proxy:
 
     async def convert(self, picture: bytes, display: Display) -> Frame:
         """The frame of an encoded picture. Raises PictureError."""
-        return await self._in_thread(convert, picture, display)
+        with Telling(self.tell, self.gate.clock, "conversion"):
+            return await self._in_thread(convert, picture, display)
 
     async def preview(self, frame: Frame, display: Display) -> bytes:
         """A PNG of what the panel of `display` shows of `frame`."""
@@ -198,10 +186,11 @@ class Proxy:
             known = await self._remembered(job, attempt)
             if known:
                 return known
-            attempt.visit = visit = self.gate.come(job.client, job.patience)
+            attempt.visit = visit = self.gate.come(job.client)
         finally:
             attempt.settled.set()
-        await visit.admitted()
+        with Telling(self.tell, self.gate.clock, "line", job):
+            await visit.admitted()
         generation = await self._ask(job, visit)
         attempt.number = arrival()
         # The place is held until the frames are made: what is in flight is bounded in memory too, not only in number.
@@ -243,8 +232,10 @@ class Proxy:
             return generation
 
     async def _ask(self, job: Job, visit: Visit) -> Generation:
+        self.tell(Served("generation", BEGUN, job=job))
         try:
-            return await self.upstream.generate(job)
+            with Telling(self.tell, self.gate.clock, "generation", job):
+                return await self.upstream.generate(job)
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) or (isinstance(error, UpstreamTimeout) and not error.unsent):
                 # No server stops drawing because somebody hung up: the place is not free before the upstream is.
@@ -268,7 +259,8 @@ class Proxy:
         return await flight.wait()
 
     async def _make(self, job: Job, attempt: Attempt, generation: Generation) -> Rendering:
-        rendering = await self._in_thread(develop, job, generation)
+        with Telling(self.tell, self.gate.clock, "conversion", job):
+            rendering = await self._in_thread(develop, job, generation)
         self.archive.keep_recent(job, rendering, attempt.moment)
         return rendering
 

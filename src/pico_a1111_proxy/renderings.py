@@ -71,7 +71,7 @@ def _choose(index: int | None, generation: Generation) -> int:
         return next((i for i in generation.pictures if i >= generation.first), generation.pictures[0])
     if index not in generation.pictures:
         good = ", ".join(map(str, generation.pictures))
-        raise BadRequest(f"index: {index} is no picture of this answer; there are {good}")
+        raise BadRequest(f"index: {index} is no picture of this answer; good ones are {good}")
     return index
 
 

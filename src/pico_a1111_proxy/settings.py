@@ -15,7 +15,9 @@ from pico_a1111_proxy import checks
 from pico_a1111_proxy.checks import DEMO_URL, split
 from pico_a1111_proxy.displays import MAX_SIDE, Display, default_display
 from pico_a1111_proxy.panels import DISPLAYS
+from pico_a1111_proxy.peers import check_proxies
 from pico_a1111_proxy.profiles import Profiles, read_profiles
+from pico_a1111_proxy.rates import check_rates
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -79,11 +81,13 @@ class Settings(BaseSettings):
 
     enable_caching: bool = Field(True, description="remember repeatable pictures")
     cache_dir: str = Field("/tmp/pico_images", description="where")  # noqa: S108 - the plan's
-    cache_max_mb: float = Field(512, gt=0, description="how much")
-    cache_ttl: float = Field(86400, gt=0, description="for how many seconds")
+    cache_max_mb: float = Field(512, gt=0, le=1e7, description="megabytes of pictures there")
+    cache_ttl: float = Field(86400, gt=0, le=1e9, description="seconds that one is good for")
     cache_random: bool = Field(False, description="also pictures with a random seed")
-    job_ttl: float = Field(600, gt=0, description="seconds that a finished job is kept")
-    rate_limit: str | None = Field(None, description="such as 30/minute")
+    job_ttl: float = Field(600, gt=0, le=1e6, description="seconds that a finished job is kept")
+    rate_limit: Annotated[str | None, AfterValidator(check_rates)] = Field(
+        None, description="what a client may draw or change, such as 30/minute"
+    )
 
     relay: Annotated[Relay, Choice] = Field("on", description="pass on A1111's other routes")
     relay_prefixes: Annotated[str, AfterValidator(checks.check_prefixes)] = Field(
@@ -91,7 +95,9 @@ class Settings(BaseSettings):
     )
     relay_server_control: bool = Field(False, description="let clients stop the web UI")
     allow_image_urls: bool = Field(False, description="let init_images be addresses")
-    trusted_proxies: str = Field("", description="whose X-Forwarded-For is believed")
+    trusted_proxies: Annotated[str, AfterValidator(check_proxies)] = Field(
+        "", description="whose X-Forwarded-For is believed, comma-separated, such as 127.0.0.1, 172.16.0.0/12"
+    )
     cors_origins: Annotated[str, AfterValidator(checks.check_origins)] = Field(
         "", description="pages that may call the service, comma-separated, such as http://localhost:3000; * is all"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,7 +30,6 @@ class Visitor:
     gate: Gate
     entered: list[Visitor] = field(default_factory=list)
     who: str = ""
-    seconds: float = math.inf
     visit: Visit | None = None
     may_leave: asyncio.Event = field(default_factory=asyncio.Event)
     inside: bool = False
@@ -39,7 +37,7 @@ class Visitor:
 
     async def go(self) -> None:
         self.has_to_wait = self.gate.waiting > 0 or self.gate.inside == self.gate.places
-        self.visit = self.gate.come(self.who, self.seconds)
+        self.visit = self.gate.come(self.who)
         await self.visit.admitted()
         self.inside = True
         self.entered.append(self)

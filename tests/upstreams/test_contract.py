@@ -22,10 +22,11 @@ DEFAULT = default_display(240, 240, invert=True)
 MISSING = {"error": "HTTPException", "detail": "Init image not found", "body": "", "errors": ""}
 
 
-@pytest.fixture(params=["a1111", "demo"])
+@pytest.fixture(params=["a1111", "demo", "pool"])
 async def member(request: pytest.FixtureRequest, upstream: ScriptedA1111) -> AsyncIterator[Upstream]:
-    """Each member of the family, as the settings build it."""
-    address = upstream.url if request.param == "a1111" else "demo:"
+    """Each member of the family, as the settings build it; the pool has two ways to the same upstream."""
+    twice = f"{upstream.url},http://localhost:{upstream.port}"
+    address = {"a1111": upstream.url, "demo": "demo:", "pool": twice}[request.param]
     async with open_upstream(read_settings(env_file=None, a1111_base_url=address)) as opened:
         yield opened
 
@@ -75,6 +76,22 @@ async def test_a_client_that_leaves_stops_its_generation_only(member: Upstream) 
     with pytest.raises(asyncio.CancelledError):
         await leaving
     assert (await asyncio.wait_for(member.generate(job()), 10)).pictures
+
+
+@pytest.mark.parametrize("fields", [{}, {"force_task_id": "mine"}], ids=str)
+async def test_a_job_that_nobody_wants_any_more_is_seen_off(
+    member: Upstream, upstream: ScriptedA1111, fields: dict[str, Any]
+) -> None:
+    left = job(steps=150, **fields)
+    leaving = asyncio.create_task(member.generate(left))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    upstream.standing = said({"active": False, "queued": False, "state": {"job_count": 0}})
+    await asyncio.wait_for(member.abandon(left), 60)
+    # Also where there is nothing of it any more.
+    await asyncio.wait_for(member.abandon(left), 60)
 
 
 async def test_it_can_be_used_and_every_finding_is_good(member: Upstream) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fakes.a1111 import Reply, ScriptedA1111, Seen, answer, said
+from fakes.commands import run_alone
 from fakes.failures import CUT_OFF, IN_TROUBLE, NONSENSE, REJECTED
 from fakes.pictures import BLUE, GREEN, RED, png
 from pico_a1111_proxy.displays import default_display
@@ -229,6 +230,18 @@ async def test_a_restart_forgets_nothing(upstream: ScriptedA1111, tmp_path: Path
     assert told(first, second) == ["miss", "hit"]
     assert first.body == second.body
     assert (figures["enabled"], figures["hits"], figures["entries"], figures["trouble"]) == (True, 1, 1, 0)
+
+
+async def test_the_command_clears_the_cache_of_a_running_service(upstream: ScriptedA1111, tmp_path: Path) -> None:
+    async with open_service(a1111_base_url=upstream.url, cache_dir=str(tmp_path)) as service:
+        await service.frame(JOB)
+        assert told(await service.frame(JOB)) == ["hit"]
+        done = await asyncio.to_thread(run_alone, "cache", "clear", CACHE_DIR=str(tmp_path))
+        assert done.stdout.startswith(b"Removed 1 entry")
+        for _ in range(2000):  # it looks once a second
+            if told(await service.frame(JOB)) == ["miss"]:
+                return
+        pytest.fail("It is remembered still")
 
 
 async def test_two_upstreams_do_not_share_pictures(upstream: ScriptedA1111, tmp_path: Path) -> None:

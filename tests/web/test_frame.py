@@ -131,7 +131,7 @@ async def test_an_index_without_a_picture_is_a_422_that_tells_the_good_ones(
     upstream.standing = answer(png(), "/a/path.mp4", png())
     got = await service.frame(query=f"?index={index}")
     assert got.status == 422
-    assert got.json()["error"] == f"index: {index} is no picture of this answer; there are 0, 2"
+    assert got.json()["error"] == f"index: {index} is no picture of this answer; good ones are 0, 2"
     assert (await service.frame(query="?index=1")).status == 422
     assert (await service.frame(query="?index=2")).status == 200
 

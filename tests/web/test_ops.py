@@ -24,14 +24,22 @@ async def looked_at(service: Service) -> dict[str, str]:
 
 async def test_a_good_upstream(service: Service) -> None:
     assert await looked_at(service) == {"status": "ok", "kind": "a1111", "state": "usable"}
-    got = await service.ask("GET", "/health")
-    assert got.json() == {
+    health = await service.health()
+    assert health.pop("uptime_seconds") >= 0
+    assert health.pop("tasks") > 0
+    # Others have drawn with this service, and taken their time.
+    assert 1 <= health["queue"].pop("retry_after") <= 120
+    assert health["queue"].pop("job_seconds") > 0
+    assert health["cache"].pop("enabled") in (True, False)
+    assert health == {
         "status": "ok",
+        "draining": False,
         "upstream": {"kind": "a1111", "state": "usable"},
         "queue": {"in_flight": 0, "waiting": 0, "places": 4, "line": 10},
-        "cache": {"enabled": False},
+        "cache": {**health["cache"], "trouble": 0},
         "version": VERSION,
     }
+    assert health["cache"].keys() == {"hits", "misses", "trouble", "entries", "bytes"}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +62,15 @@ async def test_a_server_without_a_list_of_samplers_is_good(upstream: ScriptedA11
     upstream.samplers = said({"detail": "Not Found"}, 404)
     async with open_service(a1111_base_url=upstream.url) as service:
         assert (await looked_at(service))["state"] == "usable"
+
+
+async def test_how_long_jobs_take_is_told(upstream: ScriptedA1111) -> None:
+    async with open_service(a1111_base_url=upstream.url) as service:
+        before = (await service.health())["queue"]
+        assert (before["job_seconds"], before["retry_after"]) == (5.0, 2)  # a guess, and a place in four
+        # A job whose end is seen at once is shorter than the guess.
+        assert (await service.frame()).status == 200
+        assert (await service.health())["queue"]["job_seconds"] != before["job_seconds"]
 
 
 async def test_nobody_there() -> None:
@@ -90,7 +107,20 @@ async def test_the_docs_list_routes_and_options(service: Service) -> None:
     assert {"/sdapi/v1/txt2img", "/sdapi/v1/img2img", "/sdapi/v1/progress", "/health"} <= set(document["paths"])
     parameters = {each["name"] for each in document["paths"]["/sdapi/v1/txt2img"]["post"]["parameters"]}
     assert parameters == {
-        *("answer", "index", "display", "width", "height", "format", "fit", "rotate", "invert", "dither", "background")
+        *(
+            "Prefer",
+            "answer",
+            "index",
+            "display",
+            "width",
+            "height",
+            "format",
+            "fit",
+            "rotate",
+            "invert",
+            "dither",
+            "background",
+        )
     }
 
 

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 @click.option("--host", help="Address to listen on, instead of SERVICE_HOST.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, instead of SERVICE_PORT.")
 def serve(host: str | None, port: int | None) -> None:
-    """Start the service with the settings of the environment and .env."""
+    """Start the service with the settings of the environment and .env.
+
+    Ctrl+C or SIGTERM ends it when what is in flight is answered, after DRAIN_SECONDS at the latest; a second one ends
+    it at once, with the status 130 or 143.
+    """
     _serve(host, port)
 
 
@@ -74,7 +78,7 @@ def _serve(host: str | None, port: int | None, **overrides: Any) -> None:
         where = f"{settings.service_host}:{settings.service_port}"
         why = error.strerror or error
         raise click.ClickException(f"Can't listen on {where}: {why}. Another port: --port or SERVICE_PORT") from error
-    # uvicorn finishes its work on SIGTERM and then raises it again; by then all is well.
+    # The server finishes its work on SIGTERM and then raises it again; by then all is well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     _greet(settings, listener.getsockname()[1])
     try:

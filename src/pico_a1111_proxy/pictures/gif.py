@@ -6,6 +6,7 @@ import struct
 
 LABEL = "GIF"
 MAX_BLOCKS = 10_000  # before the first frame; encoders write two or three
+MAX_PIECES = 250_000  # of the first frame's pixels; of 255 bytes each, as encoders write them, they make 60 MB
 
 _EXTENSION, _FRAME, _TRAILER = b"!,;"
 
@@ -24,9 +25,15 @@ def read_size(data: bytes) -> tuple[int, int]:
 
 
 def only_pixels(data: bytes, *, keep_alpha: bool) -> bytes:
-    """Leave out comments and other extensions before the first frame."""
+    """Leave out comments and other extensions before the first frame, and all that follows it.
+
+    Pillow, where pixels are missing, reads on through every further frame. IndexError for far too many pieces.
+    """
     controls, frame = _first_frame(data)
-    return b"".join([data[: _palette_end(data)], *controls, data[frame:]])
+    pixels = frame + 10 + (3 << (data[frame + 9] & 7) + 1 if data[frame + 9] & 0x80 else 0) + 1
+    end = _end_of(data, pixels)
+    trailer = b";" if end <= len(data) else b""  # after a cut nothing may follow, lest it be read as pixels
+    return b"".join([data[: _palette_end(data)], *controls, data[frame:end], trailer])
 
 
 def find_exif(data: bytes) -> bytes:
@@ -36,6 +43,18 @@ def find_exif(data: bytes) -> bytes:
 
 def _palette_end(data: bytes) -> int:
     return 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
+
+
+def _end_of(data: bytes, place: int) -> int:
+    """Where the run of pieces that starts at `place` is over; beyond the end of a file that is cut off."""
+    for _ in range(MAX_PIECES):
+        if place >= len(data):
+            return len(data) + 1
+        length = data[place]
+        place += 1 + length
+        if not length:
+            return place
+    raise IndexError("the frame has far too many pieces")
 
 
 def _first_frame(data: bytes) -> tuple[list[bytes], int]:

@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LABEL = "PNG"
-MAX_CHUNKS = 100_000  # one for each row of the tallest picture is a tenth of it
+MAX_CHUNKS = 25_000  # of 8 KB each, as libpng writes them, they make 200 MB
+MAX_GROWTH = 1032  # deflate can't make more of a byte
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PALETTE = 3
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # a pixel's, by colour type
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
@@ -40,7 +42,7 @@ def is_plain(data: bytes) -> bool:
 
 
 def only_pixels(data: bytes, *, keep_alpha: bool) -> bytes:
-    """Leave out all chunks but those of the pixels. ValueError if one of them is missing.
+    """Leave out all chunks but those of the pixels. ValueError if one of them is missing, or can't hold them all.
 
     Texts and profiles can inflate to megabytes, and Pillow loses the picture when one of them is damaged or too
     large; animation chunks can make it warn.
@@ -56,8 +58,16 @@ def only_pixels(data: bytes, *, keep_alpha: bool) -> bytes:
             kept[name] = data[start:end]
     if not first or (data[25] == _PALETTE and b"PLTE" not in kept):
         raise ValueError("there is no IDAT chunk, or no palette")
+    if (last - first) * MAX_GROWTH < _least_bytes(data):
+        raise ValueError("the pixels can't be whole")  # and no memory is taken for them
     end_chunk = _END if last <= len(data) else b""  # after a cut nothing may follow, lest it be read as pixels
     return b"".join([*kept.values(), data[first:last], end_chunk])
+
+
+def _least_bytes(data: bytes) -> int:
+    """How long the rows are at least, inflated; interlaced ones are longer. LookupError for an unknown colour type."""
+    width, height = read_size(data)
+    return height * (width * _SAMPLES[data[25]] * depth(data) + 7) // 8
 
 
 def find_exif(data: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from pico_a1111_proxy.jobs import Generation, Job, Progress, decode_base64, read
 from pico_a1111_proxy.proxy import Condition, Finding, RelayAnswer, RelayRequest
 from pico_a1111_proxy.upstreams import wire
 from pico_a1111_proxy.upstreams.hiding import without_address
+from pico_a1111_proxy.upstreams.idling import wait_until_idle
 from pico_a1111_proxy.upstreams.stream import stream
 
 CHECK_SECONDS = 5.0
@@ -40,20 +41,32 @@ class Credentials:
 
 
 class A1111:
-    """A web UI at `base_url`, without its trailing slash. Made by `open_a1111`."""
+    """A web UI at `base_url`, without its trailing slash. Made by `open_a1111`; `pause` waits."""
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str, credentials: Credentials | None) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        credentials: Credentials | None,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         self._session = session
         self._base_url = base_url
         self._authority = yarl.URL(base_url, encoded=True).raw_authority
         self._authorization = credentials.authorization if credentials else None
+        self._pause = pause
+        self._posted = 0
+        self._latest_drawn = 0  # of those posted
 
     async def generate(self, job: Job) -> Generation:
         """POST the job's body as it is, once. Raises UpstreamError."""
         query = f"?{job.query}" if job.query else ""
         content_type = {"Content-Type": job.content_type} if job.content_type is not None else {}
-        answer = await self._call("POST", f"/sdapi/v1/{job.route}{query}", job.body, content_type)
-        return Generation.read(wire.accept(answer))
+        self._posted += 1
+        number = self._posted
+        answer = wire.accept(await self._call("POST", f"/sdapi/v1/{job.route}{query}", job.body, content_type))
+        self._latest_drawn = max(self._latest_drawn, number)
+        return Generation.read(answer)
 
     @asynccontextmanager
     async def relay(self, request: RelayRequest) -> AsyncIterator[RelayAnswer]:
@@ -62,7 +75,12 @@ class A1111:
             yield replace(answer, headers=without_address(answer.headers, self._base_url))
 
     async def abandon(self, job: Job) -> None:
-        """Interrupt `job` if it is the one that runs, and wait until the upstream is idle; see Upstream."""
+        """Interrupt `job` if it is the one that runs, and wait until the upstream is idle; see Upstream.
+
+        An upstream draws in the order of asking: when one that was posted later is drawn, `job` is done with too.
+        """
+        posted = self._posted
+        await wait_until_idle(job, self._call, lambda: self._latest_drawn > posted, self._pause)
 
     async def progress(self) -> Progress:
         """Ask how far the running generation is. Raises UpstreamError."""

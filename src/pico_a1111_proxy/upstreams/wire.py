@@ -30,6 +30,9 @@ LONGEST_HEADER = 2**16  # bytes of one header of an answer, as most clients take
 MAX_ANSWER_BYTES = 128 * 2**20  # sixteen pictures of 2048 by 2048 fit; an endless answer does not
 USER_AGENT = f"pico-a1111-proxy/{version('pico-a1111-proxy')}"
 
+MOST_GROWTH = 20  # times that a packed answer may grow once it is over GROWS_FREELY; base64 of noise grows by 1.3
+GROWS_FREELY = 8 * 2**20  # bytes
+
 UNAVAILABLE = "Upstream A1111 service unavailable"
 NO_HTTP = "It answered with something that is no HTTP"
 
@@ -197,7 +200,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     size = 0
     async for chunk in response.content.iter_any():
         size += len(chunk)
-        if size > MAX_ANSWER_BYTES:
+        grown = size > GROWS_FREELY and size > MOST_GROWTH * response.content.total_raw_bytes
+        if size > MAX_ANSWER_BYTES or grown:
             raise UpstreamNonsense("The upstream's answer is too large")
         chunks.append(chunk)
     return b"".join(chunks)

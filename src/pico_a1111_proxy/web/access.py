@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -23,16 +24,19 @@ KEPT_BYTES = 2**20  # of a body, for the debug log
 _SECRET_WORDS = ("auth", "key", "cookie", "passw", "pwd", "cred", "token", "secret", "referer", "ngrok")
 _LOGIN = re.compile(r"//[^/@\s]*@")
 
+Count = Callable[[Scope, int, float, int], None]  # the request, its status, its seconds, the bytes of its body
+
 
 class AccessLog:
     """Logs every request when its answer is out, and turns a surprise into a plain 500.
 
-    Only the path is logged, never the query: people put keys there.
+    Only the path is logged, never the query: people put keys there. `count` is told of what is logged.
     """
 
-    def __init__(self, app: ASGIApp, debug: bool) -> None:
+    def __init__(self, app: ASGIApp, debug: bool, count: Count | None = None) -> None:
         self.app = app
         self._debug = debug
+        self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -48,7 +52,9 @@ class AccessLog:
                 if not exchange.status:
                     await _surprise(scope, exchange.receive, exchange.send)
             finally:
-                exchange.tell()
+                exchange.finish()
+                if self._count:
+                    self._count(scope, exchange.status, exchange.seconds, exchange.size)
 
 
 # The traceback is in the log, and only there.
@@ -60,6 +66,7 @@ class _Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, debug: bool) -> None:
         self.status = 0
+        self.seconds = 0.0
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -79,11 +86,18 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self._answer_headers = Headers(raw=message["headers"])
-        elif message["type"] == "http.response.body":
+        elif message["type"] == "http.response.body" and self._scope["method"] != "HEAD":  # which gets no body
             self._answered.add(message.get("body", b""), self._debug)
         await self._send(message)
 
-    def tell(self) -> None:
+    @property
+    def size(self) -> int:
+        return self._answered.size
+
+    def finish(self) -> None:
+        """It is over: log it."""
+        self.status = self.status or CLIENT_LEFT
+        self.seconds = time.perf_counter() - self._started
         if self._debug:
             headers = Headers(scope=self._scope)
             log.debug("asked", headers=redact(dict(headers)), body=_describe(self._asked, headers))
@@ -93,9 +107,9 @@ class _Exchange:
             "request",
             method=self._scope["method"],
             path=quote(self._scope["path"], safe="/:@!$&'()*+,;=~"),  # no line feeds and no terminal's commands
-            status=self.status or CLIENT_LEFT,
-            ms=round((time.perf_counter() - self._started) * 1000, 1),
-            bytes=self._answered.size,
+            status=self.status,
+            ms=round(self.seconds * 1000, 1),
+            bytes=self.size,
             cache=self._answer_headers.get("x-cache", "-"),
         )
 

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
 
+from pico_a1111_proxy.peers import read_proxies
+from pico_a1111_proxy.rates import Rates, Windows, read_rates
 from pico_a1111_proxy.settings import Settings, read_settings
 from pico_a1111_proxy.web.access import AccessLog
 from pico_a1111_proxy.web.bases import OF_A_DISPLAY
+from pico_a1111_proxy.web.clients import Clients
+from pico_a1111_proxy.web.contract import ANYWHERE, tell_contract
 from pico_a1111_proxy.web.cors import Cors
 from pico_a1111_proxy.web.displays import displays_routes
 from pico_a1111_proxy.web.errors import add_error_handlers
 from pico_a1111_proxy.web.frames import frame_routes
 from pico_a1111_proxy.web.guards import ApiKey, RequestId, TrailingSlash
+from pico_a1111_proxy.web.jobs import jobs_routes
+from pico_a1111_proxy.web.limits import RateLimit
+from pico_a1111_proxy.web.metrics import RequestCounter, metrics_routes
 from pico_a1111_proxy.web.ops import VERSION, ops_routes
 from pico_a1111_proxy.web.progress import progress_routes
 from pico_a1111_proxy.web.relay import Relay, RelayRules
 from pico_a1111_proxy.web.sdapi import RequestRules, sdapi_routes
 from pico_a1111_proxy.web.testcards import testcard_routes
+from pico_a1111_proxy.web.uploads import Room, Uploads, enough_for
 from pico_a1111_proxy.wiring import open_service
 
 
@@ -46,12 +55,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         # A 307 is not followed by the MicroPython clients in the field: TrailingSlash does it without.
         redirect_slashes=False,
+        responses=ANYWHERE,
     )
     _add_routes(app, settings)
     add_error_handlers(app)
+    tell_contract(app, keys=bool(settings.api_keys))
     # The last one added is the outermost.
+    app.add_middleware(Uploads, room=Room(enough_for(int(settings.max_body_mb * 1e6)), time.monotonic))
+    if settings.rate_limit:
+        rates = Rates(read_rates(settings.rate_limit), Windows(time.monotonic), time.monotonic)
+        app.add_middleware(RateLimit, rates=rates)
     app.add_middleware(ApiKey, keys=settings.api_keys)
-    app.add_middleware(AccessLog, debug=settings.debug_mode)
+    app.add_middleware(Clients, trusted=read_proxies(settings.trusted_proxies))
+    app.add_middleware(AccessLog, debug=settings.debug_mode, count=RequestCounter(settings.further_prefixes))
     # Around the keys, since a preflight has none, and around all that makes errors, which a page may read too.
     app.add_middleware(Cors, origins=settings.origins)
     app.add_middleware(RequestId)
@@ -68,7 +84,9 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     app.include_router(frame_routes(rules), prefix=OF_A_DISPLAY)
     app.include_router(testcard_routes(), prefix=OF_A_DISPLAY)
     app.include_router(displays_routes())
+    app.include_router(jobs_routes())
     app.include_router(ops_routes())
+    app.include_router(metrics_routes())
     app.router.default = relay
 
 

@@ -6,13 +6,16 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from json.decoder import JSONDecoder
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.requests import Request
 
 from pico_a1111_proxy.errors import BadRequest, BodyTooLarge
 from pico_a1111_proxy.jobs import read_json
+
+if TYPE_CHECKING:
+    from pico_a1111_proxy.web.uploads import Hold
 
 _BETWEEN = re.compile(r"[ \t\n\r,]*")
 _COLON = re.compile(r"[ \t\n\r:]*")
@@ -43,9 +46,29 @@ async def pieces(request: Request, limit: int) -> AsyncIterator[bytes]:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The request's body of at most `limit` bytes, whole. Raises what `check_length` and `pieces` raise."""
+    """The request's body of at most `limit` bytes, whole. Raises BodyTooLarge and what `hold_whole` raises."""
     check_length(request, limit)
-    return b"".join([piece async for piece in pieces(request, limit)])
+    return await hold_whole(request, limit, pieces(request, limit))
+
+
+async def hold_whole(request: Request, limit: int, arriving: AsyncIterator[bytes]) -> bytes:
+    """The request's body, which is `arriving`, whole, in the room that there is for bodies; see `uploads`.
+
+    Raises QueueFull where there is none, ClientDisconnect, and whatever `arriving` raises.
+    """
+    hold: Hold | None = request.scope["state"].get("hold")
+    parts, size = [], 0
+    if hold:
+        # Before the first byte is read: uvicorn reads no further then, which holds the client back.
+        await hold.promise(promised_length(request))
+    async for piece in arriving:
+        parts.append(piece)
+        size += len(piece)
+        if hold:
+            await hold.grow(size, limit)
+    if hold:
+        hold.settle()
+    return b"".join(parts)
 
 
 def _too_large(limit: int) -> BodyTooLarge:

@@ -12,7 +12,7 @@ from pico_a1111_proxy.web.errors import error_response
 # What a page may read of an answer beside its body.
 _SHOWN = (
     *("X-Image-Width", "X-Image-Height", "X-Image-Format", "X-Image-Count", "X-Image-Seed"),
-    *("X-Cache", "X-Request-Id", "ETag", "Retry-After", "Location"),
+    *("X-Cache", "X-Request-Id", "ETag", "Retry-After", "Location", "Preference-Applied"),
 )
 _PREFLIGHT = "access-control-request-method"
 

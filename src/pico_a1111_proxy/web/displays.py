@@ -11,6 +11,7 @@ from pico_a1111_proxy.displays import describe_display
 from pico_a1111_proxy.panels import DISPLAYS
 from pico_a1111_proxy.web.bases import OF_A_DISPLAY, NamedDisplay
 from pico_a1111_proxy.web.bodies import write_json
+from pico_a1111_proxy.web.contract import WITH_A_NAME, WITH_A_QUERY, Responses
 from pico_a1111_proxy.web.methods import refuse_other_methods
 
 _EXAMPLE = describe_display(DISPLAYS["waveshare-pico-lcd-1.3"])
@@ -27,7 +28,7 @@ def displays_routes() -> APIRouter:
         return _json([describe_display(display) for display in request.state.service.displays.values()])
 
     @router.head(OF_A_DISPLAY, include_in_schema=False)
-    @router.get(OF_A_DISPLAY, response_class=Response, responses=_shown(_EXAMPLE))
+    @router.get(OF_A_DISPLAY, response_class=Response, responses=_shown(_EXAMPLE) | WITH_A_NAME | WITH_A_QUERY)
     async def one_display(display: NamedDisplay) -> Response:
         """One display; `default` is the one of the settings."""
         return _json(describe_display(display))
@@ -37,7 +38,7 @@ def displays_routes() -> APIRouter:
     return router
 
 
-def _shown(example: Any) -> dict[int | str, dict[str, Any]]:
+def _shown(example: Any) -> Responses:
     return {200: {"content": {"application/json": {"example": example}}}}
 
 

@@ -22,6 +22,7 @@ from pico_a1111_proxy.pictures import KINDS, kind_of
 from pico_a1111_proxy.web.bases import NamedDisplay
 from pico_a1111_proxy.web.bodies import read_body
 from pico_a1111_proxy.web.conditional import ANY, named_tags, names, not_modified, whole
+from pico_a1111_proxy.web.contract import WITH_A_BODY, WITH_A_NAME, WITH_A_QUERY, Responses
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.methods import refuse_other_methods
 from pico_a1111_proxy.web.options import FrameOptions
@@ -31,7 +32,7 @@ from pico_a1111_proxy.wiring import Service
 
 LONGEST_WAIT = 60.0  # seconds
 
-_FRAME: dict[int | str, dict[str, Any]] = {
+_FRAME: Responses = {
     200: {
         "description": "The frame, a PNG of the panel, the frame as JSON, or the picture as it came",
         "content": {
@@ -44,9 +45,16 @@ _FRAME: dict[int | str, dict[str, Any]] = {
 _NEWEST = {
     **_FRAME,
     304: {"description": "If-None-Match names what would have come, after all the time there was to wait"},
-    404: {"description": "No display has this name, or no picture yet"},
+    **WITH_A_NAME,
+    **WITH_A_QUERY,
 }
-_PICTURE = {"requestBody": {"required": True, "content": {f"image/{kind}": {} for kind in KINDS}}}
+_PUSHED = {**_FRAME, **WITH_A_NAME, **WITH_A_BODY}
+_PICTURE = {
+    "requestBody": {
+        "required": True,
+        "content": {f"image/{kind}": {"schema": {"type": "string", "format": "binary"}} for kind in KINDS},
+    }
+}
 
 
 def _check_wait(text: Any, convert: Callable[[Any], float]) -> float:
@@ -98,7 +106,7 @@ def frame_routes(rules: RequestRules) -> APIRouter:
     """The routes, which belong below OF_A_DISPLAY."""
     router = APIRouter(tags=["displays"])
 
-    @router.post("/frame", openapi_extra=_PICTURE, response_class=Response, responses=_FRAME)
+    @router.post("/frame", openapi_extra=_PICTURE, response_class=Response, responses=_PUSHED)
     async def push(request: Request, named: NamedDisplay, options: Annotated[PushOptions, Query()]) -> Response:
         """Convert a picture, and make it the display's newest."""
         order = _Order.read(request, named, options)

@@ -12,10 +12,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pico_a1111_proxy.errors import KeyRefused
+from pico_a1111_proxy.web.clients import name_of_key
 from pico_a1111_proxy.web.errors import respond_to
 from pico_a1111_proxy.web.options import opens_a_page
 
-OPEN_PATHS = frozenset({"/health"})
+OPEN_PATHS = frozenset({"/health", "/ready"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -58,16 +59,23 @@ class TrailingSlash:
 class ApiKey:
     """Lets in who sends one of `keys`: X-API-Key, a Bearer token, or the password of Basic.
 
-    Refuses before the body is read. With no keys everybody is let in, whatever they send.
+    Refuses before the body is read. With no keys everybody is let in, whatever they send. Who sent one is that
+    client from then on, wherever it comes from: `scope["state"]["client"]`.
     """
 
     def __init__(self, app: ASGIApp, keys: tuple[str, ...]) -> None:
         self.app = app
-        self._keys = [key.encode() for key in keys]
+        self._keys = {key.encode(): name_of_key(key.encode()) for key in keys}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http" or not self._keys or scope["path"] in OPEN_PATHS or self._knows(scope):
+        if scope["type"] != "http" or not self._keys:
+            await self.app(scope, receive, send)
+            return
+        client = self._recognise(scope)
+        if client:
+            scope.setdefault("state", {})["client"] = client
+        if client or scope["path"] in OPEN_PATHS:
             await self.app(scope, receive, send)
             return
         refusal = respond_to(KeyRefused("Invalid or missing API key"))
@@ -75,15 +83,16 @@ class ApiKey:
             refusal.headers["WWW-Authenticate"] = 'Basic realm="pico-a1111-proxy", charset="UTF-8"'
         await refusal(scope, receive, send)
 
-    def _knows(self, scope: Scope) -> bool:
+    def _recognise(self, scope: Scope) -> str:
+        """What the client is called whose key this is; empty for nobody's."""
         headers = Headers(scope=scope)
         offers = [headers.get("x-api-key", "").encode("latin-1"), _key_in(headers.get("authorization", ""))]
-        known = False
+        client = ""
         for offer in offers:
-            for key in self._keys:
+            for key, name in self._keys.items():
                 # No early end: how long it takes tells nothing about the keys.
-                known |= hmac.compare_digest(offer, key)
-        return known
+                client = name if hmac.compare_digest(offer, key) else client
+        return client
 
 
 def _key_in(authorization: str) -> bytes:

@@ -1,7 +1,9 @@
-"""Operating the service: its health, and the front door."""
+"""Operating the service: its health, whether it is ready, and the front door."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from html import escape
 from importlib.metadata import version
 from typing import Any
@@ -10,10 +12,17 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from pico_a1111_proxy.web.bodies import write_json
+from pico_a1111_proxy.web.errors import error_response
 from pico_a1111_proxy.web.methods import refuse_other_methods
-from pico_a1111_proxy.wiring import Service
+from pico_a1111_proxy.wiring import WATCH_SECONDS, Service
 
 VERSION = version("pico-a1111-proxy")
+
+_STARTING_SECONDS = 1  # the first look at the upstream is on its way
+_DRAINING_SECONDS = 5  # about what a restart takes
+_NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"description": "Starting, shutting down, or without an upstream that can be used"}
+}
 
 _FRONT_DOOR = """<!doctype html><html lang="en"><meta charset="utf-8"><title>pico-a1111-proxy</title>
 <meta name="viewport" content="width=device-width"><style>body{font:16px/1.5 sans-serif;max-width:40em;margin:3em auto;
@@ -27,16 +36,28 @@ at <code>displays/NAME/testcard</code>. <a href="docs">All routes</a>, <a href="
 
 
 def ops_routes() -> APIRouter:
-    """GET / and GET /health."""
+    """GET /, GET /health and GET /ready, all answered from memory, however busy everything else is."""
     router = APIRouter(tags=["operating"])
+    started = time.monotonic()
 
     @router.head("/health", include_in_schema=False)
     @router.get("/health")
     async def health(request: Request) -> Response:
-        """How the service is; answered from memory, however busy everything else is."""
-        return Response(write_json(describe_health(request.state.service)), media_type="application/json")
+        """How the service is."""
+        described = describe_health(request.state.service, draining=_is_draining(request))
+        ours = {"version": VERSION, "uptime_seconds": round(time.monotonic() - started)}
+        return Response(write_json({**described, **ours}), media_type="application/json")
 
-    refuse_other_methods(router, "/health", "GET, HEAD")
+    @router.head("/ready", include_in_schema=False)
+    @router.get("/ready", responses=_NOT_READY)
+    async def ready(request: Request) -> Response:
+        """Whether to send it work."""
+        service = request.state.service
+        refusal = _why_not_ready(service, draining=_is_draining(request))
+        return refusal or Response(write_json({"ready": True, "queue": _queue(service)}), media_type="application/json")
+
+    for path in ("/health", "/ready"):
+        refuse_other_methods(router, path, "GET, HEAD")
 
     @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def front_door(request: Request) -> Response:
@@ -46,19 +67,59 @@ def ops_routes() -> APIRouter:
     return router
 
 
-def describe_health(service: Service) -> dict[str, Any]:
-    """The document of GET /health."""
+def describe_health(service: Service, *, draining: bool) -> dict[str, Any]:
+    """The document of GET /health. Who shuts down takes no work, so that is "degraded" as well."""
     condition = service.watch.condition
-    upstream: dict[str, Any] = {"state": "not looked at yet"}
-    if condition:
-        upstream = {"kind": condition.kind, "state": "usable" if condition.usable else "unusable"}
-        if condition.words:
-            upstream["words"] = condition.words
+    archive = service.proxy.archive
+    return {
+        "status": "ok" if condition and condition.usable and not draining else "degraded",
+        "draining": draining,
+        "upstream": _upstream(service),
+        "queue": _queue(service),
+        "cache": {"enabled": archive.is_on, **vars(archive.figures())},
+        "tasks": len(asyncio.all_tasks()),
+    }
+
+
+def _upstream(service: Service) -> dict[str, Any]:
+    condition = service.watch.condition
+    if condition is None:
+        return {"state": "not looked at yet"}
+    upstream: dict[str, Any] = {"kind": condition.kind, "state": "usable" if condition.usable else "unusable"}
+    if condition.words:
+        upstream["words"] = condition.words
+    # A pool's own; no other upstream has any.
+    members = getattr(service.proxy.upstream, "members", None)
+    if members:
+        upstream["members"] = [vars(member) for member in members()]
+    return upstream
+
+
+def _queue(service: Service) -> dict[str, Any]:
     gate = service.proxy.gate
     return {
-        "status": "ok" if condition and condition.usable else "degraded",
-        "upstream": upstream,
-        "queue": {"in_flight": gate.inside, "waiting": gate.waiting, "places": gate.places, "line": gate.line},
-        "cache": {"enabled": False},
-        "version": VERSION,
+        "in_flight": gate.inside,
+        "waiting": gate.waiting,
+        "places": gate.places,
+        "line": gate.line,
+        "job_seconds": round(gate.job_seconds, 2),
+        "retry_after": gate.retry_after(),
     }
+
+
+def _is_draining(request: Request) -> bool:
+    """Only our own server says so: another one has closed its door by then."""
+    return getattr(request.state, "draining", False)
+
+
+def _why_not_ready(service: Service, *, draining: bool) -> Response | None:
+    condition = service.watch.condition
+    if draining:
+        words, detail, seconds = "The service is shutting down", "", _DRAINING_SECONDS
+    elif condition is None:
+        words, detail, seconds = "The upstream has not been looked at yet", "", _STARTING_SECONDS
+    elif not condition.usable:
+        words, detail, seconds = "No upstream can be used", condition.words, round(WATCH_SECONDS)
+    else:
+        return None
+    return error_response(503, words, detail, {"Retry-After": str(seconds)})

@@ -24,7 +24,7 @@ _MOST_GUESSED = 20  # strange names that are looked at: to compare thousands wou
 _ELSEWHERE = {
     "display": "the path names the display",
     "index": "there is one picture only",
-    "wait": "only GET /displays/NAME/frame waits",
+    "wait": "only GET /displays/NAME/frame and GET /jobs/ID/frame wait",
     "publish": "only POST /displays/NAME/frame publishes",
     "linear_light": _IN_FILES,
     "sharpen": _IN_FILES,

@@ -8,16 +8,32 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from pico_a1111_proxy.web.bases import display_of
+from pico_a1111_proxy.web.contract import BY_THE_UPSTREAM, BY_THE_UPSTREAM_ITSELF, WITH_A_QUERY, Responses
 from pico_a1111_proxy.web.options import RenderOptions, without_ours
 from pico_a1111_proxy.web.relay import Relay, Relayed
 from pico_a1111_proxy.web.representations import facts, represent
+
+_PROGRESS: Responses = {
+    200: {
+        "description": "A1111's own JSON, or what there is of the picture as a frame or as a PNG of the panel",
+        "content": {
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {"schema": {"type": "object"}},
+            "image/png": {"schema": {"type": "string", "format": "binary"}},
+        },
+    },
+    204: {"description": "Nothing is being drawn, or nothing can be seen of it yet"},
+    **WITH_A_QUERY,
+    **BY_THE_UPSTREAM,
+    **BY_THE_UPSTREAM_ITSELF,
+}
 
 
 def progress_routes(relay: Relay) -> APIRouter:
     """GET /sdapi/v1/progress; what is no frame is the upstream's own answer, through `relay`."""
     router = APIRouter(tags=["pictures"])
 
-    @router.get("/sdapi/v1/progress", response_class=Response)
+    @router.get("/sdapi/v1/progress", response_class=Response, responses=_PROGRESS)
     async def progress(request: Request, options: Annotated[RenderOptions, Query()]) -> Response:
         """How far the running generation is; as a frame or a PNG, what there is of its picture, or 204."""
         service = request.state.service

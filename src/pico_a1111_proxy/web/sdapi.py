@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from pico_a1111_proxy.answers import Answer
+from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import UpstreamError, UpstreamRejected
 from pico_a1111_proxy.jobs import Job, Route, Wanted
 from pico_a1111_proxy.keys import is_repeatable, job_key
@@ -22,15 +24,28 @@ from pico_a1111_proxy.web.bodies import (
     read_body,
     read_object,
 )
+from pico_a1111_proxy.web.contract import LATER
 from pico_a1111_proxy.web.headers import downwards, upwards
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.options import RenderOptions, without_ours
-from pico_a1111_proxy.web.preferences import caching_of, patience_of
-from pico_a1111_proxy.web.representations import as_frame, as_json, as_preview, facts
+from pico_a1111_proxy.web.preferences import caching_of, patience_of, wants_to_come_back
+from pico_a1111_proxy.web.representations import Representation, as_frame, as_json, as_preview, facts
+from pico_a1111_proxy.web.tickets import accepted
 
+LONGEST_WAIT = 60.0  # seconds
+
+_APPLIED = {"Preference-Applied": "respond-async"}
 _WANTED: dict[str, Wanted] = {"frame": "one", "preview": "one", "json": "all"}
 
 _BODY: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Prefer",
+            "in": "header",
+            "description": "respond-async: answer with a job (202); with wait=SECONDS only what takes longer",
+            "schema": {"type": "string", "examples": ["respond-async", "respond-async, wait=5"]},
+        }
+    ],
     "requestBody": {
         "description": "A1111's own JSON; fields that are not known here reach the upstream as they are",
         "content": {
@@ -93,12 +108,12 @@ def sdapi_routes(rules: RequestRules) -> APIRouter:
     """The routes; below OF_A_DISPLAY they are those of that display."""
     router = APIRouter(tags=["pictures"])
 
-    @router.post("/sdapi/v1/txt2img", openapi_extra=_BODY, response_class=Response)
+    @router.post("/sdapi/v1/txt2img", openapi_extra=_BODY, response_class=Response, responses=LATER)
     async def txt2img(request: Request, options: Annotated[RenderOptions, Query()]) -> Response:
         """Draw a picture from words."""
         return await _render(request, "txt2img", options, rules)
 
-    @router.post("/sdapi/v1/img2img", openapi_extra=_BODY, response_class=Response)
+    @router.post("/sdapi/v1/img2img", openapi_extra=_BODY, response_class=Response, responses=LATER)
     async def img2img(request: Request, options: Annotated[RenderOptions, Query()]) -> Response:
         """Draw a picture from a picture."""
         return await _render(request, "img2img", options, rules)
@@ -117,15 +132,41 @@ async def _render(request: Request, route: Route, options: RenderOptions, rules:
     else:
         body = await read_body(request, rules.max_body)
         job = rules.job(request, Job(route, body, display, _WANTED[answer], options.index, query))
-        proxy: Proxy = request.state.service.proxy
-        ready = proxy.recall(job)
-        response = (
-            await write_down(proxy, job, answer, ready)
-            if ready
-            else await unless_left(request.receive, answer_job(proxy, job, answer))
-        )
+        if wants_to_come_back(request.headers):
+            response = await _take_on(request, job, answer)
+        else:
+            response = await _answer_at_once(request, job, answer)
     response.headers.add_vary_header("Accept")
     return response
+
+
+async def _answer_at_once(request: Request, job: Job, answer: str) -> Response:
+    proxy: Proxy = request.state.service.proxy
+    ready = proxy.recall(job)
+    if ready:
+        return await write_down(proxy, job, answer, ready)
+    return await unless_left(request.receive, answer_job(proxy, job, answer))
+
+
+async def _take_on(request: Request, job: Job, answer: str) -> Response:
+    """Answer with a ticket for `job`, or as usual where it is done in the time that the client waits for that.
+
+    Raises ProxyError.
+    """
+    service = request.state.service
+    # In line it stands for as long as it takes: how long the client waits says nothing of that.
+    ticket = await service.tickets.open(replace(job, patience=math.inf))
+    seconds = patience_of(request.headers)
+    if not math.isfinite(seconds):
+        return accepted(request, ticket, _APPLIED)
+    # Its client may leave: the job goes on.
+    await unless_left(request.receive, ticket.wait(min(seconds, LONGEST_WAIT)))
+    if not ticket.is_over:
+        return accepted(request, ticket, _APPLIED)
+    service.tickets.forget(ticket)
+    if ticket.error:
+        raise ticket.error
+    return await write_down(service.proxy, job, answer, ticket.rendering)
 
 
 async def generate_original(request: Request, route: Route, query: str, rules: RequestRules) -> Response:
@@ -158,13 +199,24 @@ async def write_down(proxy: Proxy, job: Job, answer: str, rendering: Rendering) 
     if answer == "original":
         assert rendering.answer  # it is let go of only in what is kept, and that is never kept
         return original_response(rendering.answer)
+    representation = await portray(proxy, job.display, answer, rendering)
+    return representation.response(facts_of(rendering, answer))
+
+
+async def portray(proxy: Proxy, display: Display, answer: str, rendering: Rendering) -> Representation:
+    """The frames of `rendering`, which are for `display`, as `answer`; not the original one. Raises ProxyError."""
     if answer == "json":
-        return as_json(rendering.frames, job.display, rendering).response(facts(rendering.origin))
-    told = facts(rendering.origin, rendering.count, rendering.seed)
+        return as_json(rendering.frames, display, rendering)
     if answer == "preview":
-        png = await proxy.preview(rendering.frame, job.display)
-        return as_preview(rendering.frame, png).response(told)
-    return as_frame(rendering.frame).response(told)
+        return as_preview(rendering.frame, await proxy.preview(rendering.frame, display))
+    return as_frame(rendering.frame)
+
+
+def facts_of(rendering: Rendering, answer: str) -> dict[str, str]:
+    """The headers that tell where it comes from."""
+    if answer == "json":
+        return facts(rendering.origin)  # the rest is in its words
+    return facts(rendering.origin, rendering.count, rendering.seed)
 
 
 def original_response(answer: Answer) -> Response:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from pico_a1111_proxy.web.bases import NamedDisplay
 from pico_a1111_proxy.web.conditional import conditional
+from pico_a1111_proxy.web.contract import WITH_A_NAME, WITH_A_QUERY, Responses
 from pico_a1111_proxy.web.methods import refuse_other_methods
 from pico_a1111_proxy.web.options import FrameOptions, media_types, opens_a_page
 from pico_a1111_proxy.web.representations import facts, represent
 from pico_a1111_proxy.web.testcard_page import testcard_page
 
-_CARD: dict[int | str, dict[str, Any]] = {
+_CARD: Responses = {
     200: {
         "description": "The card as a frame, as a PNG of the panel, as JSON, as it is drawn, or on a page",
         "content": {
@@ -25,7 +26,8 @@ _CARD: dict[int | str, dict[str, Any]] = {
         },
     },
     304: {"description": "If-None-Match names what would have come"},
-    404: {"description": "No display has this name"},
+    **WITH_A_NAME,
+    **WITH_A_QUERY,
 }
 
 

@@ -11,7 +11,7 @@ from starlette.types import Message, Send
 from pico_a1111_proxy.answers import Headers, without
 from pico_a1111_proxy.errors import BodyTooLarge, UpstreamNonsense
 from pico_a1111_proxy.proxy import RelayAnswer
-from pico_a1111_proxy.web.bodies import check_length, pieces, promised_length
+from pico_a1111_proxy.web.bodies import check_length, hold_whole, pieces, promised_length
 from pico_a1111_proxy.web.headers import downwards
 
 
@@ -50,7 +50,7 @@ class Upload:
 
     async def whole(self) -> bytes:
         """All of it at once. Raises what `stream` raises."""
-        return b"".join([piece async for piece in self.stream()])
+        return await hold_whole(self._request, self._limit, self.stream())
 
     async def receive(self) -> Message:
         """ASGI's next message after the body, which must not be read in two places at once.

@@ -1,0 +1,51 @@
+"""Tickets as clients see them: the document of a job, and the 202 that tells where it is."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pico_a1111_proxy.gate import LONGEST_RETRY_SECONDS
+from pico_a1111_proxy.jobs import Progress, read_json
+from pico_a1111_proxy.tickets import Ticket
+from pico_a1111_proxy.web.bodies import write_json
+from pico_a1111_proxy.web.errors import respond_to
+
+
+def path_of(ticket: Ticket) -> str:
+    """Where it is, below any base URL."""
+    return f"/jobs/{ticket.id}"
+
+
+def describe_ticket(request: Request, ticket: Ticket, told: Progress | None = None) -> dict[str, Any]:
+    """Its document; `told` is as for `Ticket.outlook`."""
+    outlook = ticket.outlook(told)
+    expires = request.state.service.tickets.expires_in(ticket)
+    document = {
+        "id": ticket.id,
+        "state": outlook.state,
+        "position": outlook.position,
+        "progress": round(outlook.progress, 3),
+        "eta_seconds": round(outlook.eta_seconds, 1),
+        "expires_seconds": None if expires is None else round(expires),
+        "frame": f"{path_of(ticket)}/frame",
+    }
+    if ticket.error:
+        refusal = read_json(bytes(respond_to(ticket.error).body))  # as who asks for the frame is told
+        document |= {"error": refusal["error"], "code": refusal["code"]}
+    return document
+
+
+def say(document: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """It is another one the next time: nobody may keep it."""
+    return Response(write_json(document), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
+
+
+def accepted(request: Request, ticket: Ticket, headers: dict[str, str] | None = None) -> Response:
+    """The 202 of one that is not over, or that nobody has waited for."""
+    document = describe_ticket(request, ticket)
+    seconds = min(max(1, math.ceil(document["eta_seconds"])), LONGEST_RETRY_SECONDS)
+    return say(document, 202, {"Location": path_of(ticket), "Retry-After": str(seconds), **(headers or {})})
