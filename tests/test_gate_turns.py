@@ -164,3 +164,13 @@ async def test_who_comes_when_it_was_told_to_takes_the_place_of_the_last_who_was
             visitor.may_leave.set()
         await ends_of([came])
         assert back in back.entered
+
+
+async def test_nobody_takes_the_place_of_its_own() -> None:
+    clock = Clock()
+    gate = Gate(1, 2, clock)
+    async with clients(gate, "aaa"):
+        error = await failure_of(Visitor(gate, [], "a").go(), QueueFull)
+        clock.now = error.retry_after
+        await failure_of(Visitor(gate, [], "a").go(), QueueFull)
+        assert gate.waiting == 2

@@ -214,7 +214,7 @@ async def test_without_debug_nothing_that_was_said_is_told(upstream: ScriptedA11
         await service.txt2img({"prompt": "a lighthouse"})
         await log.told("request", 2)
 
-    assert {line["event"] for line in log.lines} <= {"request", "upstream"}
+    assert {line["event"] for line in log.lines} <= {"request", "upstream", "stopping"}
     assert "lighthouse" not in log.text
 
 

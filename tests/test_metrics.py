@@ -17,9 +17,9 @@ from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import UpstreamTimeout
 from pico_a1111_proxy.jobs import Job
 from pico_a1111_proxy.metrics import Metrics
-from pico_a1111_proxy.served import BEGUN, CANCELLED, DONE, SURPRISE, Served, Telling
+from pico_a1111_proxy.served import BEGUN, CANCELLED, DONE, SURPRISE, Served, Step, Telling
 from pico_a1111_proxy.web.metrics import KINDS
-from service import Service
+from service import Service, open_service
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in DOCUMENT.splitlines() if line[:3] == "| `"]
@@ -79,13 +79,14 @@ async def test_a_rendering_is_a_success_or_a_failure() -> None:
 async def test_only_what_went_well_tells_how_long_it_takes() -> None:
     metrics = Metrics()
     metrics.hear(Served("generation", BEGUN, job=JOB))
-    for step in ("generation", "line", "conversion"):
-        metrics.hear(Served(step, DONE, 3.0, JOB))  # type: ignore[arg-type]
-        metrics.hear(Served(step, CANCELLED, 5.0, JOB))  # type: ignore[arg-type]
+    steps: tuple[Step, ...] = ("generation", "line", "conversion")
+    for step in steps:
+        metrics.hear(Served(step, DONE, 3.0, JOB))
+        metrics.hear(Served(step, CANCELLED, 5.0, JOB))
     metrics.hear(Served("conversion", DONE, 4.0))
     metrics.hear(Served("conversion", DONE, 4.0, replace(JOB, wanted="none")))
     figures = figures_of(metrics)
-    sums = {name: figures[f"{name}_seconds_sum"][()] for name in ("generation", "line", "conversion")}
+    sums = {name: figures[f"{name}_seconds_sum"][()] for name in steps}
     assert sums == {"generation": 3, "line": 3, "conversion": 7}
     assert figures["generations_begun_total"] == {(): 1}
     assert +figures["generations_ended_total"] == {("done",): 1, ("cancelled",): 1}
@@ -98,20 +99,19 @@ async def test_each_service_counts_for_itself() -> None:
     assert "response_bytes_total" not in figures_of(other)
 
 
-async def test_what_is_inside_is_told_as_it_is_now(service: Service, upstream: ScriptedA1111) -> None:
+async def test_what_is_inside_is_told_as_it_is_now(upstream: ScriptedA1111) -> None:
     held = asyncio.Event()
     upstream.standing = replace(answer(png()), gate=held)
-    asked = asyncio.create_task(service.frame({"prompt": "now"}))
-    await upstream.wait_for(1)
-    figures = read_figures((await service.ask("GET", "/metrics")).body.decode())
-    queue = (await service.health())["queue"]
-    held.set()
-    assert (await asked).status == 200
-    assert [figures[name][()] for name in ("generations_inside", "generations_waiting")] == [1, 0]
-    assert (figures["places"][()], figures["line_places"][()]) == (queue["places"], queue["line"])
-    assert figures["upstream_usable"][()] == 1
-    begun, ended = figures["generations_begun_total"][()], sum(figures["generations_ended_total"].values())
-    assert begun - ended == 1
+    async with open_service(a1111_base_url=upstream.url, max_workers=3, queue_size=7) as service:
+        asked = asyncio.create_task(service.frame({"prompt": "now"}))
+        await upstream.wait_for(1)
+        figures = read_figures((await service.ask("GET", "/metrics")).body.decode())
+        held.set()
+        assert (await asked).status == 200
+    now = [figures[name][()] for name in ("generations_inside", "generations_waiting", "places", "line_places")]
+    assert now == [1, 0, 3, 7]
+    assert figures["generations_begun_total"] == {(): 1}
+    assert sum(figures["generations_ended_total"].values()) == 0
 
 
 # --- Telling ----------------------------------------------------------------------------------------------------

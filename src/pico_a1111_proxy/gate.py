@@ -110,7 +110,7 @@ class Gate:
         """Take a place, or stand in line for it. `who` is the client.
 
         Raises QueueFull and ShuttingDown, at once. Where the line is full, who has but a few in it takes the place of
-        the last one of whoever has most; and who was told to come now, that of the last one who was not.
+        the last one of whoever has most; and who was told to come now, that of another client's last that was not.
         """
         if self._closed:
             raise self._shutting_down()
@@ -206,7 +206,8 @@ class Gate:
         if len(most) >= len(self._lines.get(visit.who, ())) + 2:
             last = most[-1]
         elif visit.was_expected:
-            unexpected = (other for line in self._lines.values() for other in line if not other.was_expected)
+            others = (other for who, line in self._lines.items() if who != visit.who for other in line)
+            unexpected = (other for other in others if not other.was_expected)
             last = max(unexpected, key=lambda other: other.number, default=None)
         if last is None:
             raise QueueFull("The queue is full", self._come_again(visit.who))

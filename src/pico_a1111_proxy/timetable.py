@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
 
-EARLY_SECONDS = 1.0  # before its time that a promise is already good
+EARLY_SECONDS = 0.1  # before its time that a promise is already good
 LATE_SECONDS = 2.0  # after which nobody is expected any more
 MOST_PROMISES = 1000
 CAUTION = 0.9  # of the pace is promised: it is a guess, and too late is better than in vain

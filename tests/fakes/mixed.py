@@ -8,6 +8,7 @@ import json
 import random
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -71,7 +72,7 @@ class MixedClient:
 
     async def begin(self) -> None:
         """Remember what was counted before."""
-        self.before = await self._scrape()
+        self.before = await self.figures()
 
     async def mix(self, calls: int) -> None:
         """So many calls or a few more: most of them a few at a time, and crowds in between."""
@@ -89,26 +90,22 @@ class MixedClient:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + PATIENCE
         while True:
-            tally = self.tally.differences(self.before, await self._scrape(tally_it=False))
-            self.tally.add("metrics", 200, self._scraped)
+            known = deepcopy(self.tally)
+            wrong = known.differences(self.before, await self.figures())
             drawn = len([seen for seen in self.upstream.generations if "2img" in seen.target])
             if drawn != sum(self.tally.ended.values()):
-                tally.append(f"The upstream saw {drawn} generations, {sum(self.tally.ended.values())} in the tally")
-            if not tally or loop.time() > deadline:
-                return tally
+                wrong.append(f"The upstream saw {drawn} generations, {sum(self.tally.ended.values())} in the tally")
+            if not wrong or loop.time() > deadline:
+                return wrong
 
     async def ask(self, kind: str, method: str, path: str, body: Any = None, **headers: str) -> Said:
         said = await self.service.ask(method, path, body, **{"x_api_key": KEY, **headers})
         self.tally.add(kind, said.status, len(said.body))
         return said
 
-    async def _scrape(self, tally_it: bool = True) -> Figures:
-        said = await self.service.ask("GET", "/metrics", x_api_key=KEY)
-        assert said.status == 200
-        self._scraped = len(said.body)
-        if tally_it:
-            self.tally.add("metrics", 200, self._scraped)
-        return read_figures(said.body.decode())
+    async def figures(self) -> Figures:
+        """What /metrics tells; it does not know of this very request."""
+        return read_figures((await self.ask("metrics", "GET", "/metrics")).body.decode())
 
     def _reply(self, seen: Seen) -> Reply:
         if seen.method == "POST" and "2img" in seen.target:

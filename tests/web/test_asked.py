@@ -122,7 +122,6 @@ async def test_headers_that_name_another_route_or_client_stay_here(service: Serv
         "X-Original-URL: /x",
         "X_Forwarded_For: 1.2.3.4",
         "X-HTTP-Method-Override: POST",
-        "X-Odd: a\x01b",
         "X-Kept: 1",
     ]
     async with service.connect() as client:
@@ -130,7 +129,7 @@ async def test_headers_that_name_another_route_or_client_stay_here(service: Serv
         assert (await client.ask(request.encode())).status == 200
     names = {name.lower() for name, _ in upstream.seen[0].headers}
     assert "x-kept" in names
-    assert not names & {"x-original-url", "x_forwarded_for", "x-http-method-override", "x-odd"}
+    assert not names & {"x-original-url", "x_forwarded_for", "x-http-method-override"}
 
 
 @pytest.mark.parametrize("value", ["\u20ac", "7\x01", "sieben \u00e9"])

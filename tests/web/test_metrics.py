@@ -22,6 +22,7 @@ async def test_the_counters_equal_the_clients_tally(tmp_path: Path) -> None:
         await client.begin()
         await client.mix(200)
         assert await client.differences() == []
+        assert (await client.figures())["upstream_usable"] == {(): 1}  # as /ready has said
         # It has seen something of each.
         statuses = {status for _, status in client.tally.requests}
         assert statuses >= {"200", "202", "304", "401", "404", "405", "422", "499", "502", "503"}

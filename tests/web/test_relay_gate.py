@@ -40,6 +40,8 @@ async def gate(upstream: ScriptedA1111) -> AsyncIterator[asyncio.Event]:
     drawn = replace(answer(png()), gate=gate)
 
     def choose(seen: Seen) -> Reply:
+        if seen.target.endswith("?skip_current_image=true"):
+            return said({"state": {"job_count": 0}})  # the service asks whether it is idle, when a client has left
         return drawn if seen.target.endswith("2img") else BESIDE[seen.method, seen.target]
 
     upstream.standing = choose

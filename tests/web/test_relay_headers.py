@@ -111,7 +111,7 @@ async def test_values_keep_their_bytes_both_ways(service: Service, upstream: Scr
     assert upstream.seen[0].header("x-odd") in (value, value.encode().decode("latin-1"))
 
 
-@pytest.mark.parametrize("size", [7000, 20_000, 50_000])
+@pytest.mark.parametrize("size", [7000, 20_000, 30_000])
 async def test_a_long_header_goes_up(service: Service, upstream: ScriptedA1111, size: int) -> None:
     assert (await get(service, ("Cookie", "c" * size))).status == 200
     assert upstream.seen[0].header("cookie") == "c" * size

@@ -14,7 +14,7 @@ from pico_a1111_proxy.fields import OneOf
 from pico_a1111_proxy.jobs import Progress
 from pico_a1111_proxy.tickets import Ticket
 from pico_a1111_proxy.web.conditional import conditional
-from pico_a1111_proxy.web.contract import BY_THE_UPSTREAM, LATER, WITH_A_NAME, WITH_A_QUERY, Responses
+from pico_a1111_proxy.web.contract import BY_THE_UPSTREAM, LATER, WITH_A_NAME, WITH_A_QUERY, Refusal, Responses
 from pico_a1111_proxy.web.frames import Wait
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.methods import refuse_other_methods
@@ -23,7 +23,11 @@ from pico_a1111_proxy.web.sdapi import facts_of, portray
 from pico_a1111_proxy.web.tickets import accepted, describe_ticket, say
 from pico_a1111_proxy.wiring import Service
 
-_DOCUMENT: Responses = {200: {"description": "How far it is", "content": {"application/json": {}}}, **WITH_A_NAME}
+_DOCUMENT: Responses = {
+    200: {"description": "How far it is", "content": {"application/json": {}}},
+    **WITH_A_NAME,
+    **WITH_A_QUERY,
+}
 _FRAME: Responses = {
     200: {
         "description": "The frame, a PNG of the panel, or A1111's JSON with frames in it",
@@ -35,11 +39,11 @@ _FRAME: Responses = {
     },
     202: {**LATER[202], "description": "It is not done yet: how far it is"},
     304: {"description": "If-None-Match names what would have come"},
-    410: {"description": "The job was cancelled"},
+    410: {"model": Refusal, "description": "The job was cancelled"},
     **WITH_A_NAME,
     **WITH_A_QUERY,
     **BY_THE_UPSTREAM,
-    "4XX": {"description": "The upstream refused the job"},
+    "4XX": {"model": Refusal, "description": "The upstream refused the job"},
 }
 
 

@@ -24,7 +24,7 @@ from pico_a1111_proxy.web.bodies import (
     read_body,
     read_object,
 )
-from pico_a1111_proxy.web.contract import LATER
+from pico_a1111_proxy.web.contract import BY_THE_UPSTREAM, BY_THE_UPSTREAM_ITSELF, LATER, WITH_A_BODY, Responses
 from pico_a1111_proxy.web.headers import downwards, upwards
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.options import RenderOptions, without_ours
@@ -47,6 +47,7 @@ _BODY: dict[str, Any] = {
         }
     ],
     "requestBody": {
+        "required": True,
         "description": "A1111's own JSON; fields that are not known here reach the upstream as they are",
         "content": {
             "application/json": {
@@ -55,16 +56,20 @@ _BODY: dict[str, Any] = {
             }
         },
     },
-    "responses": {
-        200: {
-            "description": "A frame, A1111's JSON with frames in it, a PNG of the panel, or the upstream's answer",
-            "content": {
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-                "application/json": {"schema": {"type": "object"}},
-                "image/png": {"schema": {"type": "string", "format": "binary"}},
-            },
-        }
+}
+_ANSWERS: Responses = {
+    200: {
+        "description": "A frame, A1111's JSON with frames in it, a PNG of the panel, or the upstream's answer",
+        "content": {
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {"schema": {"type": "object"}},
+            "image/png": {"schema": {"type": "string", "format": "binary"}},
+        },
     },
+    **LATER,
+    **WITH_A_BODY,
+    **BY_THE_UPSTREAM,
+    **BY_THE_UPSTREAM_ITSELF,
 }
 
 
@@ -108,12 +113,12 @@ def sdapi_routes(rules: RequestRules) -> APIRouter:
     """The routes; below OF_A_DISPLAY they are those of that display."""
     router = APIRouter(tags=["pictures"])
 
-    @router.post("/sdapi/v1/txt2img", openapi_extra=_BODY, response_class=Response, responses=LATER)
+    @router.post("/sdapi/v1/txt2img", openapi_extra=_BODY, response_class=Response, responses=_ANSWERS)
     async def txt2img(request: Request, options: Annotated[RenderOptions, Query()]) -> Response:
         """Draw a picture from words."""
         return await _render(request, "txt2img", options, rules)
 
-    @router.post("/sdapi/v1/img2img", openapi_extra=_BODY, response_class=Response, responses=LATER)
+    @router.post("/sdapi/v1/img2img", openapi_extra=_BODY, response_class=Response, responses=_ANSWERS)
     async def img2img(request: Request, options: Annotated[RenderOptions, Query()]) -> Response:
         """Draw a picture from a picture."""
         return await _render(request, "img2img", options, rules)
