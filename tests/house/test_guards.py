@@ -63,7 +63,7 @@ def test_mypy_is_strict(tmp_path: Path) -> None:
 BREACHES = {
     "pixels.py": ("import pico_a1111_proxy.frames", "Imports point down"),
     "frames.py": ("import asyncio", "The core does no I/O and knows no framework"),
-    "doctor.py": ("import pico_a1111_proxy.upstreams.a1111", "Only wiring knows concrete upstreams"),
+    "doctor.py": ("import pico_a1111_proxy.upstreams.a1111", "Only wiring knows concrete upstreams and caches"),
     "proxy.py": ("import pico_a1111_proxy.settings", "Settings stop at the door"),
     "helpers.py": ("", "Imports point down"),
 }
