@@ -14,6 +14,7 @@ from pico_a1111_proxy.jobs import Job
 from pico_a1111_proxy.renderings import Rendering
 
 RECENT_BYTES = 32_000_000  # of renderings that are ready to be sent
+KNOWN_SECONDS = 60.0  # for which one is ready that was made of what the cache knew
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Cache(Protocol):
 
 @dataclass(frozen=True)
 class _Recent:
+    key: str | None
     rendering: Rendering
     size: int
     until: float
@@ -103,15 +105,24 @@ class Archive:
         if self._cache is not None and job.key is not None and self._may_keep(job, moment):
             await self._cache.set(job.key, answer)
 
-    def keep_recent(self, job: Job, rendering: Rendering, moment: int) -> None:
-        """Have what was made for `job`, which began at `moment`, ready for the next who asks for the same."""
+    def renew(self, job: Job) -> None:
+        """Let go of what was made of an older generation of `job`: it has just been drawn anew."""
+        for shape in [shape for shape, recent in self._recent.items() if recent.key == job.key]:
+            self._forget(shape)
+
+    def keep_recent(self, job: Job, rendering: Rendering, moment: int, *, known: bool = False) -> None:
+        """Have what was made for `job`, which began at `moment`, ready for the next who asks for the same.
+
+        Of what was `known`, and came from the cache, only the cache knows the age, and is asked again soon.
+        """
         if not self.is_on or not self._may_keep(job, moment) or not rendering.frames:
             return
         rendering = replace(rendering, answer=None, origin="hit")
         shape, size = _shape(job), _size(rendering)
         self._forget(shape)
         if size <= RECENT_BYTES:
-            self._recent[shape] = _Recent(rendering, size, self._clock() + self._seconds)
+            seconds = min(self._seconds, KNOWN_SECONDS) if known else self._seconds
+            self._recent[shape] = _Recent(job.key, rendering, size, self._clock() + seconds)
             self._size += size
         while self._size > RECENT_BYTES:
             self._forget(next(iter(self._recent)))

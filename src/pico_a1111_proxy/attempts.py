@@ -28,10 +28,23 @@ class Attempt:
         self.visit: Visit | None = None
         self.settled = asyncio.Event()
         self.is_archived = False
+        self.is_promised = False
         self.is_worth_keeping = False
         self.number: int | None = None
         self.developed: dict[Hashable, Flight[Rendering]] = {}
         self.flight: Flight[Generation]
+
+    def promise(self) -> None:
+        """Have it lose its place in line to nobody."""
+        self.is_promised = True
+        if self.visit:
+            self.visit.is_promised = True
+
+    def come(self, visit: Visit) -> Visit:
+        """Have `visit` as its way through the gate."""
+        self.visit = visit
+        visit.is_promised = self.is_promised
+        return visit
 
     async def wait(self, patience: float) -> Generation:
         """The generation; with the last who leaves it is given up. Raises any ProxyError.
@@ -43,6 +56,8 @@ class Attempt:
         waiting = asyncio.create_task(self.flight.wait())
         try:
             await asyncio.wait([waiting], timeout=patience)
+            if not waiting.done():
+                await self.settled.wait()  # it may be looked for in the archive still
             if not waiting.done() and self.visit and self.visit.position:
                 raise QueueFull("No place came free in time", RETRY_SECONDS)
             return await waiting

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from PIL import Image, ImageDraw
@@ -31,6 +33,11 @@ class Frame:
     width: int
     height: int
     format: str
+
+    @cached_property
+    def digest(self) -> str:
+        """Equal for equal pixels; worked out once, and kept with them."""
+        return hashlib.sha256(self.data).hexdigest()
 
 
 def describe(display: Display) -> dict[str, Any]:

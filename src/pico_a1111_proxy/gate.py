@@ -21,7 +21,7 @@ class Visit:
     """One job's way through the gate: in line, inside, gone. Made by `Gate.come`; whoever has it must `leave`.
 
     `number` counts those who came. `was_expected` is whether its client was sent away before, and has come again when
-    it was told to.
+    it was told to. One that `is_promised` never loses its place in line to another.
     """
 
     def __init__(self, gate: Gate, who: str, number: int) -> None:
@@ -29,6 +29,7 @@ class Visit:
         self.number = number
         self.deadline = gate.clock() + gate.patience
         self.was_expected = False
+        self.is_promised = False
         self._gate = gate
         self._turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._started = math.nan
@@ -202,13 +203,13 @@ class Gate:
     def _make_room(self, visit: Visit) -> None:
         """Send away somebody else for `visit`. Raises QueueFull where nobody is to go."""
         most = max(self._lines.values(), key=len, default=deque[Visit]())
-        last = None
+        may_go = [other for line in self._lines.values() for other in line if not other.is_promised]
         if len(most) >= len(self._lines.get(visit.who, ())) + 2:
-            last = most[-1]
-        elif visit.was_expected:
-            others = (other for who, line in self._lines.items() if who != visit.who for other in line)
-            unexpected = (other for other in others if not other.was_expected)
-            last = max(unexpected, key=lambda other: other.number, default=None)
+            may_go = [other for other in may_go if other in most]
+        else:
+            others = (other for other in may_go if other.who != visit.who)
+            may_go = [other for other in others if visit.was_expected and not other.was_expected]
+        last = max(may_go, key=lambda other: other.number, default=None)
         if last is None:
             raise QueueFull("The queue is full", self._come_again(visit.who))
         self._remove(last)

@@ -9,6 +9,21 @@ from typing import Any
 import structlog
 
 
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Writes the libraries' records as ours; ours have been written when they come here.
+
+    That is the short way: otherwise each would be copied, and made text twice.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        return record.msg if hasattr(record, "is_written") else super().format(record)
+
+
+def _hand_over(_: Any, __: str, line: Any) -> tuple[tuple[str], dict[str, Any]]:
+    """Give logging what structlog has written."""
+    return (line,), {"extra": {"is_written": True}}
+
+
 def set_up_logs(form: str, debug: bool) -> None:
     """Send everything, the libraries' own lines too, to stderr as `console` text or `json`."""
     shared: list[Any] = [
@@ -17,12 +32,6 @@ def set_up_logs(form: str, debug: bool) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
-    )
     last: list[Any] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if form == "json"
@@ -36,9 +45,15 @@ def set_up_logs(form: str, debug: bool) -> None:
             )
         ]
     )
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, *last, _hand_over],
+        logger_factory=logging.getLogger,
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Formatter(
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )

@@ -13,7 +13,7 @@ from pico_a1111_proxy.answers import Headers
 from pico_a1111_proxy.archive import Archive
 from pico_a1111_proxy.attempts import Attempt
 from pico_a1111_proxy.displays import Display
-from pico_a1111_proxy.errors import ProxyError, UpstreamTimeout
+from pico_a1111_proxy.errors import BadRequest, ProxyError, UpstreamTimeout
 from pico_a1111_proxy.flights import Flight
 from pico_a1111_proxy.frames import Frame, convert, preview
 from pico_a1111_proxy.gate import Gate, Visit
@@ -142,6 +142,7 @@ class Proxy:
         shared = (job.key, moment) if job.repeatable and job.key and job.caching == "use" else None
         known = self._attempts.get(shared)
         if known and known.flight.is_of_use:
+            known.promise()  # what two wait for is not the one's to lose
             return known
         attempt = Attempt(job, moment)
         key = shared or attempt
@@ -186,7 +187,7 @@ class Proxy:
             known = await self._remembered(job, attempt)
             if known:
                 return known
-            attempt.visit = visit = self.gate.come(job.client)
+            visit = attempt.come(self.gate.come(job.client))
         finally:
             attempt.settled.set()
         with Telling(self.tell, self.gate.clock, "line", job):
@@ -194,11 +195,17 @@ class Proxy:
         generation = await self._ask(job, visit)
         attempt.number = arrival()
         # The place is held until the frames are made: what is in flight is bounded in memory too, not only in number.
+        self.archive.renew(job)
         try:
             await self._develop(job, attempt, generation)
             attempt.is_worth_keeping = True
+        except BadRequest:
+            attempt.is_worth_keeping = True  # it is good: the one who asked first wants what is not in it
         except ProxyError:
             pass  # it is told to whom it concerns: another may want another picture of it
+        except asyncio.CancelledError:
+            self._later(self.archive.keep(job, generation.answer, attempt.moment))  # all have left; it is drawn
+            raise
         finally:
             visit.leave()
         return generation
@@ -245,9 +252,15 @@ class Proxy:
             raise
 
     async def _abandon(self, job: Job, visit: Visit) -> None:
+        """Keep the place until the upstream is idle; an interrupt of ours may end another drawing than it means."""
+        may_interrupt = b"force_task_id" in job.body
         try:
+            if may_interrupt:
+                self.archive.disturb()
             await self.upstream.abandon(job)
         finally:
+            if may_interrupt:
+                self.archive.disturb()
             visit.leave(worked=False)
 
     async def _develop(self, job: Job, attempt: Attempt, generation: Generation) -> Rendering:
@@ -261,7 +274,7 @@ class Proxy:
     async def _make(self, job: Job, attempt: Attempt, generation: Generation) -> Rendering:
         with Telling(self.tell, self.gate.clock, "conversion", job):
             rendering = await self._in_thread(develop, job, generation)
-        self.archive.keep_recent(job, rendering, attempt.moment)
+        self.archive.keep_recent(job, rendering, attempt.moment, known=attempt.is_archived)
         return rendering
 
     def _publish(self, job: Job, rendering: Rendering, number: int | None) -> None:

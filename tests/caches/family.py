@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,4 +62,8 @@ def answer_files(folder: Path) -> list[Path]:
 
 
 def bytes_in(folder: Path) -> int:
-    return sum(file.lstat().st_size for file in folder.iterdir())
+    total = 0
+    for file in folder.iterdir():
+        with suppress(FileNotFoundError):  # the cache's thread may be removing some
+            total += file.lstat().st_size
+    return total

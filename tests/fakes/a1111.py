@@ -121,9 +121,9 @@ class ScriptedA1111:
         return [seen for seen in self.seen if seen.method == "POST"]
 
     async def wait_for(self, count: int) -> None:
-        """Until so many requests have come, within ten seconds."""
+        """Until so many requests have come, within half a minute."""
         async with self._arrived:
-            await asyncio.wait_for(self._arrived.wait_for(lambda: len(self.seen) >= count), 10)
+            await asyncio.wait_for(self._arrived.wait_for(lambda: len(self.seen) >= count), 30)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -28,10 +28,8 @@ class Alone:
     async def send(self, number: signal.Signals) -> None:
         """Send the signal, and be sure that it has been heard: a new connection is told so."""
         self.process.send_signal(number)
-        for _ in range(200):
-            got = await ready(self.service)
-            if got.status != 200:
-                break
+        await until_ready(self.service, 503)
+        got = await ready(self.service)
         assert got.json()["error"] == "The service is shutting down"
         assert int(got.headers["Retry-After"]) >= 1
 
@@ -41,6 +39,14 @@ class Alone:
 
 async def ready(service: Service) -> Said:
     return await service.ask("GET", "/ready", connection="close")
+
+
+async def until_ready(service: Service, status: int) -> None:
+    """Until /ready has this status."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while (got := await ready(service)).status != status:
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(got)
 
 
 @asynccontextmanager
@@ -59,9 +65,7 @@ async def alone(folder: Path, upstream: ScriptedA1111, **ours: str) -> AsyncIter
         while not (found := re.search(rb"Listening on http://127.0.0.1:(\d+)", await process.stdout.readline())):
             assert process.returncode is None
         async with open_client(int(found[1])) as service:
-            for _ in range(500):
-                if (await ready(service)).status == 200:
-                    break
+            await until_ready(service, 200)
             yield Alone(process, service)
     finally:
         if process.returncode is None:

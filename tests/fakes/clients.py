@@ -6,13 +6,13 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import h11
 
-PATIENCE = 10  # seconds; reached only by a service that hangs
+PATIENCE = 30  # seconds; reached only by a service that hangs
 LITTLE = 2**18  # bytes that a socket is told to hold
 
 
@@ -71,6 +71,14 @@ class RawClient:
     async def hear_rest(self) -> bytes:
         """What still comes until the service closes."""
         return await asyncio.wait_for(self._reader.read(), PATIENCE)
+
+    async def hear_until_cut(self) -> bytes:
+        """The same for who goes on sending, whom a RST may meet after what was said."""
+        heard = b""
+        with suppress(ConnectionError):
+            while piece := await asyncio.wait_for(self._reader.read(2**16), PATIENCE):
+                heard += piece
+        return heard
 
     def leave(self) -> None:
         """Hang up with a RST."""

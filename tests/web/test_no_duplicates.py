@@ -12,7 +12,7 @@ from fakes.marked import WEATHER, Marks, Tally, ask_for_all, open_retrying
 from service import open_service
 
 CALLS, AT_A_TIME = 200, 16
-PATIENCE = 30  # seconds; reached only by a service that hangs
+PATIENCE = 120  # seconds; reached only by a service that hangs
 
 
 @asynccontextmanager
@@ -25,7 +25,7 @@ async def asked(folder: Path, *, again: bool) -> AsyncIterator[tuple[Marks, Faul
         weather = await stack.enter_async_context(open_fault_proxy(upstream.port))
         weather.standing = by_chance(6, WEATHER)
         port = await stack.enter_async_context(open_retrying(weather.port)) if again else weather.port
-        settings = {"a1111_base_url": f"http://127.0.0.1:{port}", "a1111_timeout": 1, "cache_dir": str(folder)}
+        settings = {"a1111_base_url": f"http://127.0.0.1:{port}", "a1111_timeout": 5, "cache_dir": str(folder)}
         service = await stack.enter_async_context(open_service(**settings, max_workers=AT_A_TIME))
         yield marks, weather, await ask_for_all(service, range(CALLS), AT_A_TIME, PATIENCE)
 

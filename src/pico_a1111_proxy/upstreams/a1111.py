@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -23,6 +25,7 @@ from pico_a1111_proxy.upstreams.stream import stream
 
 CHECK_SECONDS = 5.0
 CHECK_PATH = "/sdapi/v1/samplers"  # short on every server that has it, and outside A1111's line
+LONG = 2**20  # bytes of an answer, which take a few milliseconds to read
 LARGEST_NUMBER = 1e15  # steps or seconds
 PROGRESS_PATH = "/sdapi/v1/progress"
 
@@ -57,6 +60,7 @@ class A1111:
         self._pause = pause
         self._posted = 0
         self._latest_drawn = 0  # of those posted
+        self._drawn_at = -math.inf
 
     async def generate(self, job: Job) -> Generation:
         """POST the job's body as it is, once. Raises UpstreamError."""
@@ -64,9 +68,11 @@ class A1111:
         content_type = {"Content-Type": job.content_type} if job.content_type is not None else {}
         self._posted += 1
         number = self._posted
-        answer = wire.accept(await self._call("POST", f"/sdapi/v1/{job.route}{query}", job.body, content_type))
+        call = self._call("POST", f"/sdapi/v1/{job.route}{query}", job.body, content_type)
+        answer = wire.accept(await self._in_turn(call))
         self._latest_drawn = max(self._latest_drawn, number)
-        return Generation.read(answer)
+        # A long one would hold up everybody else.
+        return await asyncio.to_thread(Generation.read, answer) if len(answer.body) > LONG else Generation.read(answer)
 
     @asynccontextmanager
     async def relay(self, request: RelayRequest) -> AsyncIterator[RelayAnswer]:
@@ -145,6 +151,26 @@ class A1111:
             headers["Authorization"] = self._authorization
         answer = await wire.call(self._session, method, self._url(path), body, headers)
         return replace(answer, headers=without_address(answer.headers, self._base_url))
+
+    async def _in_turn(self, call: Coroutine[Any, Any, Answer]) -> Answer:
+        """The answer to a generation; the time-out runs from when the upstream has answered the one before.
+
+        It draws one at a time, and those of ours that it has not come to yet are not late. Raises UpstreamError.
+        """
+        clock = asyncio.get_running_loop().time
+        posted = clock()
+        working = asyncio.create_task(call)
+        try:
+            while not working.done():
+                left = max(posted, self._drawn_at) + (self._session.timeout.total or math.inf) - clock()
+                if left <= 0:
+                    raise UpstreamTimeout("The upstream A1111 service did not answer in time")
+                await asyncio.wait([working], timeout=left)
+            self._drawn_at = clock()
+            return working.result()
+        finally:
+            working.cancel()
+            await asyncio.wait([working])
 
     def _url(self, target: str) -> yarl.URL:
         # Already encoded: path and query go up as the client wrote them.

@@ -83,10 +83,12 @@ async def call(
 ) -> Answer:
     """Send one request, follow no redirect, read the whole answer whatever its status.
 
+    How long the answer to a POST may take is its caller's to say: a generation may be in the upstream's own line.
     Raises UpstreamTimeout, UpstreamUnavailable, UpstreamNonsense.
     """
     # As a file, since aiohttp writes bytes of over a megabyte in one go and warns that it does.
     data = io.BytesIO(body) if body is not None else None
+    endless = aiohttp.ClientTimeout(sock_connect=session.timeout.sock_connect)
     with translated():
         async with session.request(
             method,
@@ -95,6 +97,7 @@ async def call(
             headers={**_OF_OURS, **(headers or {})},
             allow_redirects=False,
             skip_auto_headers=("Content-Type",),
+            timeout=endless if method == "POST" else session.timeout,
         ) as response:
             passed = without(end_to_end(response.headers.items()), _OF_THE_CODING)
             return Answer(response.status, passed, await _read(response))

@@ -13,13 +13,14 @@ from pico_a1111_proxy.web.bases import OF_A_DISPLAY, NamedDisplay
 from pico_a1111_proxy.web.bodies import write_json
 from pico_a1111_proxy.web.contract import WITH_A_NAME, WITH_A_QUERY, Responses
 from pico_a1111_proxy.web.methods import refuse_other_methods
+from pico_a1111_proxy.web.reading import PlainRoute
 
 _EXAMPLE = describe_display(DISPLAYS["waveshare-pico-lcd-1.3"])
 
 
 def displays_routes() -> APIRouter:
     """GET /displays, and GET /displays/NAME, which is small enough for a Pico to read."""
-    router = APIRouter(tags=["displays"])
+    router = APIRouter(tags=["displays"], route_class=PlainRoute)
 
     @router.head("/displays", include_in_schema=False)
     @router.get("/displays", response_class=Response, responses=_shown([_EXAMPLE]))

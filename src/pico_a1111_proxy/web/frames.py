@@ -26,6 +26,7 @@ from pico_a1111_proxy.web.contract import WITH_A_BODY, WITH_A_NAME, WITH_A_QUERY
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.methods import refuse_other_methods
 from pico_a1111_proxy.web.options import FrameOptions
+from pico_a1111_proxy.web.reading import PlainRoute
 from pico_a1111_proxy.web.representations import Representation, facts, represent
 from pico_a1111_proxy.web.sdapi import RequestRules
 from pico_a1111_proxy.wiring import Service
@@ -104,7 +105,7 @@ class _Order:
 
 def frame_routes(rules: RequestRules) -> APIRouter:
     """The routes, which belong below OF_A_DISPLAY."""
-    router = APIRouter(tags=["displays"])
+    router = APIRouter(tags=["displays"], route_class=PlainRoute)
 
     @router.post("/frame", openapi_extra=_PICTURE, response_class=Response, responses=_PUSHED)
     async def push(request: Request, named: NamedDisplay, options: Annotated[PushOptions, Query()]) -> Response:

@@ -12,16 +12,18 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from pico_a1111_proxy.web.bodies import write_json
+from pico_a1111_proxy.web.contract import Responses, refusals
 from pico_a1111_proxy.web.errors import error_response
 from pico_a1111_proxy.web.methods import refuse_other_methods
+from pico_a1111_proxy.web.reading import PlainRoute
 from pico_a1111_proxy.wiring import WATCH_SECONDS, Service
 
 VERSION = version("pico-a1111-proxy")
 
 _STARTING_SECONDS = 1  # the first look at the upstream is on its way
 _DRAINING_SECONDS = 5  # about what a restart takes
-_NOT_READY: dict[int | str, dict[str, Any]] = {
-    503: {"description": "Starting, shutting down, or without an upstream that can be used"}
+_NOT_READY: Responses = {
+    503: {**refusals(503)[503], "description": "Starting, shutting down, or without an upstream that can be used"}
 }
 
 _FRONT_DOOR = """<!doctype html><html lang="en"><meta charset="utf-8"><title>pico-a1111-proxy</title>
@@ -37,7 +39,7 @@ at <code>displays/NAME/testcard</code>. <a href="docs">All routes</a>, <a href="
 
 def ops_routes() -> APIRouter:
     """GET /, GET /health and GET /ready, all answered from memory, however busy everything else is."""
-    router = APIRouter(tags=["operating"])
+    router = APIRouter(tags=["operating"], route_class=PlainRoute)
     started = time.monotonic()
 
     @router.head("/health", include_in_schema=False)

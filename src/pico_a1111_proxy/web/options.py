@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Annotated
 from urllib.parse import unquote_plus
@@ -19,6 +20,7 @@ from pico_a1111_proxy.web.bases import where_they_are
 ANSWERS = ("frame", "json", "preview", "original")
 
 _IN_FILES = "no query sets it; a profile in DISPLAYS_FILE and the command line do"
+MOST_ACCEPTS = 100  # headers that are known again
 _MOST_GUESSED = 20  # strange names that are looked at: to compare thousands would hold everybody up
 # Parameters that do something in other places only.
 _ELSEWHERE = {
@@ -48,7 +50,8 @@ class DisplayOptions(DisplayFields):
         name = self.display if self.display is not None else base or next(iter(displays))
         if name not in displays:
             raise BadRequest(f"display: {show(name)} is not one of them: {where_they_are(name, displays)}")
-        return self.changed(displays[name])
+        display = displays[name]
+        return self.changed(display) if self.model_fields_set else display
 
 
 class FrameOptions(DisplayFields):
@@ -92,19 +95,26 @@ class RenderOptions(DisplayOptions):
 
 def without_ours(query: str) -> str:
     """What is left of a raw query when our own options are taken out of it, as it was written."""
+    if not query:
+        return query
     parts = query.split("&")
     return "&".join(part for part in parts if unquote_plus(part.partition("=")[0]) not in RenderOptions.model_fields)
 
 
-def media_types(headers: Headers) -> list[tuple[str, float]]:
+def media_types(headers: Headers) -> tuple[tuple[str, float], ...]:
     """The media types that Accept names, in lower case and in order, each with its quality."""
-    entries = [entry.lower().split(";") for entry in ",".join(headers.getlist("accept")).split(",")]
-    return [(kind.strip(), _quality([part.strip() for part in parameters])) for kind, *parameters in entries]
+    return _media_types(",".join(headers.getlist("accept")))
 
 
 def opens_a_page(headers: Headers) -> bool:
     """Whether a browser asks for a page: a picture's own request, and every other client's, names no text/html."""
     return any(media_type == "text/html" for media_type, _ in media_types(headers))
+
+
+@lru_cache(MOST_ACCEPTS)
+def _media_types(accept: str) -> tuple[tuple[str, float], ...]:
+    entries = [entry.lower().split(";") for entry in accept.split(",")]
+    return tuple((kind.strip(), _quality([part.strip() for part in parameters])) for kind, *parameters in entries)
 
 
 def _named_by(headers: Headers) -> str | None:

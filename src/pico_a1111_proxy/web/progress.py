@@ -10,6 +10,7 @@ from starlette.responses import Response
 from pico_a1111_proxy.web.bases import display_of
 from pico_a1111_proxy.web.contract import BY_THE_UPSTREAM, BY_THE_UPSTREAM_ITSELF, WITH_A_QUERY, Responses
 from pico_a1111_proxy.web.options import RenderOptions, without_ours
+from pico_a1111_proxy.web.reading import PlainRoute
 from pico_a1111_proxy.web.relay import Relay, Relayed
 from pico_a1111_proxy.web.representations import facts, represent
 
@@ -31,7 +32,7 @@ _PROGRESS: Responses = {
 
 def progress_routes(relay: Relay) -> APIRouter:
     """GET /sdapi/v1/progress; what is no frame is the upstream's own answer, through `relay`."""
-    router = APIRouter(tags=["pictures"])
+    router = APIRouter(tags=["pictures"], route_class=PlainRoute)
 
     @router.get("/sdapi/v1/progress", response_class=Response, responses=_PROGRESS)
     async def progress(request: Request, options: Annotated[RenderOptions, Query()]) -> Response:

@@ -21,16 +21,21 @@ from pico_a1111_proxy.web.bodies import write_json
 
 @dataclass(frozen=True)
 class Representation:
-    """What a client gets of a picture: `body`, what it is, and `measures`, the headers that tell its size."""
+    """What a client gets of a picture: `body`, what it is, and `measures`, the headers that tell its size.
+
+    `frame` is the one whose own bytes are the body, None where they are none's.
+    """
 
     body: bytes
     media_type: str
     measures: dict[str, str] = field(default_factory=dict)
+    frame: Frame | None = None
 
     @cached_property
     def etag(self) -> str:
         """A strong ETag: equal for equal bytes."""
-        return f'"{hashlib.sha256(self.body).hexdigest()[:24]}"'
+        digest = self.frame.digest if self.frame else hashlib.sha256(self.body).hexdigest()
+        return f'"{digest[:24]}"'
 
     def response(self, further: dict[str, str] | None = None) -> Response:
         """The whole answer, with `further` headers."""
@@ -60,7 +65,7 @@ async def represent(proxy: Proxy, picture: bytes, display: Display, answer: str)
 
 def as_frame(frame: Frame) -> Representation:
     """The raw pixels."""
-    return Representation(frame.data, "application/octet-stream", _measures(frame))
+    return Representation(frame.data, "application/octet-stream", _measures(frame), frame)
 
 
 def as_preview(frame: Frame, png: bytes) -> Representation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -29,10 +30,13 @@ from pico_a1111_proxy.web.headers import downwards, upwards
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.options import RenderOptions, without_ours
 from pico_a1111_proxy.web.preferences import caching_of, patience_of, wants_to_come_back
+from pico_a1111_proxy.web.reading import PlainRoute
 from pico_a1111_proxy.web.representations import Representation, as_frame, as_json, as_preview, facts
 from pico_a1111_proxy.web.tickets import accepted
 
 LONGEST_WAIT = 60.0  # seconds
+SMALL_BODY = 4000  # bytes of one that is known again
+MOST_READ = 500  # of them
 
 _APPLIED = {"Preference-Applied": "respond-async"}
 _WANTED: dict[str, Wanted] = {"frame": "one", "preview": "one", "json": "all"}
@@ -88,30 +92,41 @@ class RequestRules:
     keep_random: bool = False
 
     def of_client(self, request: Request, job: Job) -> Job:
-        """`job` with what `request` says of who asks, and of how long it waits."""
+        """`job` with what `request` says of who asks, of how long it waits, and of what was drawn before."""
         client = request.scope["state"].get("client", "")
-        return replace(job, client=client, patience=patience_of(request.headers))
+        headers = request.headers
+        return replace(job, client=client, patience=patience_of(headers), caching=caching_of(headers))
 
     def job(self, request: Request, job: Job) -> Job:
         """`job` with all that `request` and its body say. Raises BadRequest."""
-        document = read_object(job.body, request.headers.get("content-type", ""))
-        if not self.image_urls:
-            refuse_addresses_in(document)
-        if job.wanted == "one":
-            job = replace(job, body=ask_for_images(job.body, document))
-        elif images_are_off(document):
-            # The client wants the words only, and gets what it asked for.
-            return self.of_client(request, replace(job, wanted="none"))
-        repeatable = is_repeatable(document)
-        if repeatable or self.keep_random:
-            named = {**document, "send_images": True}  # as it goes up, or would without being changed
-            job = replace(job, key=job_key(self.realm, job.route, named, job.query), repeatable=repeatable)
-        return self.of_client(request, replace(job, caching=caching_of(request.headers)))
+        read = _read_again if len(job.body) <= SMALL_BODY else _read
+        return self.of_client(request, read(self, job, request.headers.get("content-type", "")))
+
+
+def _read(rules: RequestRules, job: Job, content_type: str) -> Job:
+    """`job` with all that its body says. Raises BadRequest."""
+    document = read_object(job.body, content_type)
+    if not rules.image_urls:
+        refuse_addresses_in(document)
+    if job.wanted == "one":
+        job = replace(job, body=ask_for_images(job.body, document))
+    elif images_are_off(document):
+        # The client wants the words only, and gets what it asked for.
+        return replace(job, wanted="none")
+    repeatable = is_repeatable(document)
+    if not (repeatable or rules.keep_random):
+        return job
+    named = {**document, "send_images": True}  # as it goes up, or would without being changed
+    return replace(job, key=job_key(rules.realm, job.route, named, job.query), repeatable=repeatable)
+
+
+# Who asks for the same again and again sends the same body, and its key takes longer than all else.
+_read_again = lru_cache(MOST_READ)(_read)
 
 
 def sdapi_routes(rules: RequestRules) -> APIRouter:
     """The routes; below OF_A_DISPLAY they are those of that display."""
-    router = APIRouter(tags=["pictures"])
+    router = APIRouter(tags=["pictures"], route_class=PlainRoute)
 
     @router.post("/sdapi/v1/txt2img", openapi_extra=_BODY, response_class=Response, responses=_ANSWERS)
     async def txt2img(request: Request, options: Annotated[RenderOptions, Query()]) -> Response:

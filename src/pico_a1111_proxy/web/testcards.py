@@ -12,6 +12,7 @@ from pico_a1111_proxy.web.conditional import conditional
 from pico_a1111_proxy.web.contract import WITH_A_NAME, WITH_A_QUERY, Responses
 from pico_a1111_proxy.web.methods import refuse_other_methods
 from pico_a1111_proxy.web.options import FrameOptions, media_types, opens_a_page
+from pico_a1111_proxy.web.reading import PlainRoute
 from pico_a1111_proxy.web.representations import facts, represent
 from pico_a1111_proxy.web.testcard_page import testcard_page
 
@@ -33,7 +34,7 @@ _CARD: Responses = {
 
 def testcard_routes() -> APIRouter:
     """GET /testcard, which belongs below OF_A_DISPLAY."""
-    router = APIRouter(tags=["displays"])
+    router = APIRouter(tags=["displays"], route_class=PlainRoute)
 
     @router.head("/testcard", include_in_schema=False)
     @router.get("/testcard", response_class=Response, responses=_CARD)
