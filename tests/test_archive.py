@@ -9,7 +9,7 @@ import pytest
 
 from fakes.visitors import Clock
 from pico_a1111_proxy.answers import Answer
-from pico_a1111_proxy.archive import RECENT_BYTES, Archive, CacheFigures
+from pico_a1111_proxy.archive import KNOWN_SECONDS, RECENT_BYTES, Archive, CacheFigures
 from pico_a1111_proxy.caches.memory import MemoryCache
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.frames import Frame
@@ -34,7 +34,7 @@ def test_what_was_made_is_ready_and_told_as_a_hit() -> None:
     ours = archive()
     assert ours.recall(JOB) is None
     ours.keep_recent(JOB, rendering(), ours.moment)
-    assert ours.recall(replace(JOB, body=b"other bytes, same key")) == rendering(origin="hit").without_answer()
+    assert ours.recall(replace(JOB, body=b"other bytes, same key")) == replace(rendering(origin="hit"), answer=None)
     assert ours.figures().hits == 1
 
 
@@ -116,6 +116,42 @@ def test_memory_is_bounded_and_the_last_used_stays() -> None:
     assert [ours.recall(job) is not None for job in jobs] == [True, False, True]
     ours.keep_recent(jobs[0], rendering(bytes(RECENT_BYTES)), ours.moment)
     assert [ours.recall(job) is not None for job in jobs] == [False, False, True]
+
+
+async def test_after_clearing_there_is_room_for_as_much_as_before() -> None:
+    ours = archive()
+    half = rendering(bytes(RECENT_BYTES // 2 - 1000))
+    jobs = [replace(JOB, key=str(nth)) for nth in range(2)]
+    ours.keep_recent(jobs[0], half, ours.moment)
+    await ours.clear()
+    for job in jobs:
+        ours.keep_recent(job, half, ours.moment)
+    assert [ours.recall(job) is not None for job in jobs] == [True, True]
+
+
+def test_what_is_drawn_anew_lets_go_of_all_that_was_made_of_the_old() -> None:
+    ours = archive()
+    alike = [JOB, replace(JOB, display=replace(DISPLAY, width=8)), replace(JOB, wanted="all"), replace(JOB, index=1)]
+    other = replace(JOB, key="8")
+    for job in (*alike, other):
+        ours.keep_recent(job, rendering(), ours.moment)
+    ours.renew(replace(JOB, caching="renew"))
+    assert [ours.recall(job) for job in alike] == [None] * 4
+    assert ours.recall(other) is not None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "known", "good_for"),
+    [(3600, True, KNOWN_SECONDS), (3600, False, 3600), (10, True, 10)],
+)
+def test_what_the_cache_knew_is_asked_for_again_soon(seconds: float, known: bool, good_for: float) -> None:
+    clock = Clock()
+    ours = archive(seconds, clock)
+    ours.keep_recent(JOB, rendering(), ours.moment, known=known)
+    clock.now = good_for
+    assert ours.recall(JOB) is not None
+    clock.now = good_for + 0.1
+    assert ours.recall(JOB) is None
 
 
 def test_the_words_of_a_large_request_count() -> None:

@@ -131,6 +131,21 @@ async def test_when_to_come_back(places: int, waiting: int, seconds: list[float]
         assert (await failure_of(people[-1][1], QueueFull)).retry_after == retry_after
 
 
+async def test_nobody_is_told_to_come_back_after_hours() -> None:
+    clock = Clock()
+    gate = Gate(1, 0, clock)
+    async with gate.enter():
+        clock.now += 100_000
+    assert gate.retry_after() == LONGEST_RETRY_SECONDS
+
+
+async def test_jobs_that_take_no_time_are_no_trouble() -> None:
+    gate = Gate(1, 0, Clock())
+    gate.job_seconds = 0.0
+    async with crowd(gate, 2) as people:
+        assert (await failure_of(people[-1][1], QueueFull)).retry_after == gate.retry_after() == 1
+
+
 async def test_what_failed_does_not_count_as_a_short_job() -> None:
     clock = Clock()
     gate = Gate(1, 0, clock)

@@ -174,3 +174,88 @@ async def test_nobody_takes_the_place_of_its_own() -> None:
         clock.now = error.retry_after
         await failure_of(Visitor(gate, [], "a").go(), QueueFull)
         assert gate.waiting == 2
+
+
+async def comes(gate: Gate, who: str) -> asyncio.Task[None]:
+    """One more, who goes on at once when its turn has come."""
+    visitor = Visitor(gate, [], who)
+    visitor.may_leave.set()
+    task = asyncio.create_task(visitor.go())
+    await settle()
+    return task
+
+
+async def test_of_two_who_were_told_to_come_the_second_does_not_take_the_place_of_the_first() -> None:
+    clock = Clock()
+    gate = Gate(1, 1, clock)
+    async with clients(gate, "ab") as (_, tasks):
+        told = [(await failure_of(Visitor(gate, [], who).go(), QueueFull)).retry_after for who in "de"]
+        clock.now = told[0]
+        first = await comes(gate, "d")
+        await failure_of(tasks[1], QueueFull)
+        clock.now = told[1]
+        assert str(await failure_of(Visitor(gate, [], "e").go(), QueueFull)) == "The queue is full"
+        assert not first.done()
+    await ends_of([first])
+
+
+async def test_who_lost_its_place_is_let_in_when_it_comes_as_it_was_told_to() -> None:
+    clock = Clock()
+    gate = Gate(1, 2, clock)
+    async with clients(gate, "gggp") as (visitors, tasks):
+        error = await failure_of(tasks[2], QueueFull)  # its place went to p
+        assert str(error) == "The queue is full, and others wait for their turn"
+        visitors[0].may_leave.set()
+        visitors[3].may_leave.set()
+        visitors[1].may_leave.set()
+        await settle()
+        async with clients(gate, "xyz") as (_, later):
+            clock.now = error.retry_after
+            back = await comes(gate, "g")
+            await failure_of(later[2], QueueFull)
+            assert not back.done()
+        await ends_of([back])
+        assert back.exception() is None
+
+
+async def test_so_is_who_has_waited_for_too_long() -> None:
+    clock = Clock()
+    gate = Gate(1, 2, clock, patience=1000)
+    async with clients(gate, "ab") as (visitors, tasks):
+        clock.now = 1000
+        visitors[0].may_leave.set()
+        error = await failure_of(tasks[1], QueueFull)
+        assert str(error) == "No place came free in time"
+        async with clients(gate, "xyz") as (_, later):
+            clock.now += error.retry_after
+            back = await comes(gate, "b")
+            await failure_of(later[2], QueueFull)
+            assert not back.done()
+        await ends_of([back])
+        assert back.exception() is None
+
+
+async def test_what_is_promised_is_not_taken_for_who_has_less() -> None:
+    gate = Gate(1, 3, Clock())
+    async with clients(gate, "gggg") as (visitors, tasks):
+        for visitor in visitors[2:]:
+            assert visitor.visit
+            visitor.visit.is_promised = True
+        first = await comes(gate, "p")
+        await failure_of(tasks[1], QueueFull)  # the only one that is not promised
+        assert str(await failure_of(Visitor(gate, [], "q").go(), QueueFull)) == "The queue is full"
+        assert not any(task.done() for task in (tasks[2], tasks[3], first))
+    await ends_of([first])
+
+
+async def test_what_is_promised_is_not_taken_for_who_was_told_to_come() -> None:
+    clock = Clock()
+    gate = Gate(1, 2, clock)
+    async with clients(gate, "abc") as (visitors, tasks):
+        for visitor in visitors[1:]:
+            assert visitor.visit
+            visitor.visit.is_promised = True
+        error = await failure_of(Visitor(gate, [], "d").go(), QueueFull)
+        clock.now = error.retry_after
+        assert str(await failure_of(Visitor(gate, [], "d").go(), QueueFull)) == "The queue is full"
+        assert not any(task.done() for task in tasks)

@@ -24,6 +24,8 @@ REPEATABLE = [
     {"seed": 7, "alwayson_scripts": None},
     {"seed": 7, "alwayson_scripts": {"controlnet": {"args": [{"weight": 1}]}}},
     {"seed": 7, "save_images": False},
+    {"seed": 7, "override_settings": {"sd_model_checkpoint": "b"}, "override_settings_restore_afterwards": True},
+    {"seed": 7, "override_settings": {}, "override_settings_restore_afterwards": False},
 ]
 LEFT_TO_CHANCE = [
     {},
@@ -41,6 +43,7 @@ LEFT_TO_CHANCE = [
     {"seed": 7, "alwayson_scripts": {"Seed": {"args": [-1]}}},
     {"seed": 7, "alwayson_scripts": ["?"]},
     {"seed": 7, "save_images": True},
+    {"seed": 7, "override_settings": {"sd_model_checkpoint": "b"}, "override_settings_restore_afterwards": False},
 ]
 
 

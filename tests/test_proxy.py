@@ -3,110 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
-import time
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from fakes.pictures import GREEN, RED, b64, png
-from fakes.turns import no_task_is_left, turns
-from pico_a1111_proxy.answers import Answer
-from pico_a1111_proxy.archive import Archive
-from pico_a1111_proxy.displays import default_display
+from fakes.pictures import GREEN, RED, png
+from fakes.scenes import DISPLAY, RANDOM, SEEDED, WIDE, Scripted, generation, scene
+from fakes.turns import turns
 from pico_a1111_proxy.errors import BadRequest, PictureError, UpstreamTimeout, UpstreamUnavailable
-from pico_a1111_proxy.gate import Gate
-from pico_a1111_proxy.jobs import Generation, Job, Progress
-from pico_a1111_proxy.newest import Newest, Published
-from pico_a1111_proxy.proxy import Condition, Finding, Proxy, RelayAnswer, RelayRequest
+from pico_a1111_proxy.jobs import Generation, Job
+from pico_a1111_proxy.newest import Published
 
-DISPLAY = default_display(4, 4, invert=True)
-RANDOM = Job("txt2img", b"{}", DISPLAY)
-SEEDED = replace(RANDOM, key="7", repeatable=True)
 WORDS = replace(RANDOM, wanted="none")
-
-
-def generation(*images: Any) -> Generation:
-    listed = [b64(image) if isinstance(image, bytes) else image for image in images]
-    return Generation.read(Answer(200, (), json.dumps({"images": listed, "info": "{}"}).encode()))
-
-
-@dataclass
-class Scripted:
-    """An upstream that ends with `outcome` once `now` is set, and is idle once `idle` is."""
-
-    outcome: Exception | Generation = field(default_factory=lambda: generation(png(RED)))
-    calls: int = 0
-    cancelled: int = 0
-    abandoned: list[Job] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.begun, self.now, self.idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
-
-    async def generate(self, job: Job) -> Generation:
-        self.calls += 1
-        self.begun.set()
-        try:
-            await self.now.wait()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        return self.outcome
-
-    async def abandon(self, job: Job) -> None:
-        self.abandoned.append(job)
-        await self.idle.wait()
-
-    def relay(self, request: RelayRequest) -> AbstractAsyncContextManager[RelayAnswer]:
-        raise NotImplementedError
-
-    async def progress(self) -> Progress:
-        raise NotImplementedError
-
-    async def check(self) -> Condition:
-        raise NotImplementedError
-
-    def examine(self) -> AsyncIterator[Finding]:
-        raise NotImplementedError
-
-
-@dataclass
-class Scene:
-    """A proxy before a scripted upstream."""
-
-    upstream: Scripted
-    proxy: Proxy
-    newest: Newest
-    threads: ThreadPoolExecutor
-
-    async def begin(self, *jobs: Job) -> list[asyncio.Task[Any]]:
-        """All of them asked for, and the first at the upstream."""
-        tasks = [asyncio.create_task(self.proxy.render(replace(job))) for job in jobs]
-        await asyncio.wait_for(self.upstream.begun.wait(), 10)
-        await turns()
-        return tasks
-
-
-@asynccontextmanager
-async def scene(outcome: Exception | Generation | None = None, places: int = 2) -> AsyncIterator[Scene]:
-    async with no_task_is_left():
-        with ThreadPoolExecutor(1) as threads:
-            upstream = Scripted(outcome) if outcome else Scripted()
-            newest = Newest({DISPLAY.name: DISPLAY}, threads)
-            archive = Archive(None, 60, time.monotonic)
-            proxy = Proxy(upstream, Gate(places, 2, time.monotonic), archive, threads, newest)
-            try:
-                yield Scene(upstream, proxy, newest, threads)
-            finally:
-                await proxy.close()
-                assert (proxy.gate.inside, proxy.gate.waiting) == (0, 0)
 
 
 async def test_the_same_job_is_generated_once() -> None:
@@ -120,7 +32,6 @@ async def test_the_same_job_is_generated_once() -> None:
         assert (renderings[21].frame.width, len(renderings[20].frames)) == (8, 1)
 
 
-WIDE = replace(DISPLAY, name="wide", width=8)
 NOT_JOINED = {
     "random": RANDOM,
     "random, but kept": replace(RANDOM, key="7"),

@@ -107,20 +107,22 @@ async def test_closing_sends_away_who_waits_and_ending_ends_all(office: Office) 
     async with no_task_is_left():
         ready = await done(office, tickets)
         first, second = [await tickets.open(job(name)) for name in "ab"]
-        waiting = [asyncio.create_task(ticket.wait(LONG)) for ticket in (first, second, first)]
+        waiting = [asyncio.create_task(ticket.wait(LONG)) for ticket in (second, second, first)]
         await turns()
         tickets.close()
-        told = await asyncio.gather(*waiting, return_exceptions=True)
-        assert [type(error) for error in told] == [ShuttingDown] * 3
-        for ticket in (first, second):
-            with pytest.raises(ShuttingDown):
-                await ticket.wait(LONG)
+        told = await asyncio.gather(*waiting[:2], return_exceptions=True)
+        assert [type(error) for error in told] == [ShuttingDown] * 2
+        with pytest.raises(ShuttingDown):
+            await second.wait(LONG)
+        assert (waiting[2].done(), tickets.at_work) == (False, 1)  # it is at work, and goes on
         with pytest.raises(ShuttingDown):
             await tickets.open(job("c"))
         await ready.wait(LONG)
         assert tickets.unfinished == 2
         await tickets.end()
-        assert tickets.unfinished == 0
+        assert (tickets.unfinished, tickets.at_work) == (0, 0)
+        with pytest.raises(ShuttingDown):
+            await waiting[2]
         await office.close()
     assert (first.state, type(first.error), second.state) == ("failed", ShuttingDown, "failed")
     assert ready.rendering

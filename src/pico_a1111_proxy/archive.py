@@ -85,10 +85,11 @@ class Archive:
         """The rendering of `job`, if it is ready to be sent."""
         if not self.may_know(job):
             return None
-        recent = self._recent.get(_shape(job))
+        shape = _shape(job)
+        recent = self._recent.get(shape)
         if recent is None or recent.until < self._clock():
             return None
-        self._recent.move_to_end(_shape(job))
+        self._recent.move_to_end(shape)
         self._hits += 1
         return recent.rendering
 
@@ -118,7 +119,7 @@ class Archive:
         if not self.is_on or not self._may_keep(job, moment) or not rendering.frames:
             return
         rendering = replace(rendering, answer=None, origin="hit")
-        shape, size = _shape(job), _size(rendering)
+        shape, size = _shape(job), rendering.size
         self._forget(shape)
         if size <= RECENT_BYTES:
             seconds = min(self._seconds, KNOWN_SECONDS) if known else self._seconds
@@ -136,6 +137,17 @@ class Archive:
         self._forget_all()
         if self._cache is not None:
             await self._cache.clear()
+
+    @asynccontextmanager
+    async def heeding(self, job: Job) -> AsyncIterator[None]:
+        """Around the generation of `job`: forget everything where it leaves other options behind."""
+        if job.changes_options:
+            await self.clear()
+        try:
+            yield
+        finally:
+            if job.changes_options:
+                await self.clear()
 
     @asynccontextmanager
     async def looking(self, every_seconds: float) -> AsyncIterator[None]:
@@ -175,9 +187,3 @@ class Archive:
 def _shape(job: Job) -> Hashable:
     """What makes a rendering of one generation another."""
     return (job.key, job.display, job.wanted, job.index)
-
-
-def _size(rendering: Rendering) -> int:
-    # An img2img's parameters hold the picture it began with.
-    said = len(repr(rendering.parameters)) + len(repr(rendering.info))
-    return len(rendering.picture) + sum(len(frame.data) for frame in rendering.frames) + said

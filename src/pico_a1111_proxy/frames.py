@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,8 +16,11 @@ from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.dithers import quantise, truncate
 from pico_a1111_proxy.errors import PictureError
 from pico_a1111_proxy.fits import fit
-from pico_a1111_proxy.pictures import decode
+from pico_a1111_proxy.pictures import decode, read_header
 from pico_a1111_proxy.pixels import FORMATS
+
+MANY_PIXELS = 8_000_000  # from here on a picture is large
+_LARGE = threading.Lock()
 
 _TURNS = {
     90: Image.Transpose.ROTATE_270,  # Pillow counts counter-clockwise
@@ -58,7 +63,10 @@ def convert(picture: bytes, display: Display) -> Frame:
     `resize` with Lanczos, `255 - c` where inverted, five, six and five high bits, high byte first.
     """
     form = FORMATS[display.format]
-    image = fit(decode(picture, None if display.as_stored else display.background_rgb), display)
+    header = read_header(picture)
+    # What is decoded of a large one takes hundreds of megabytes: one at a time.
+    with _LARGE if header.width * header.height > MANY_PIXELS else nullcontext():
+        image = fit(decode(picture, None if display.as_stored else display.background_rgb), display)
     if display.rotate:
         image = image.transpose(_TURNS[display.rotate])
     if form.is_grey:

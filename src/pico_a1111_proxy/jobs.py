@@ -35,7 +35,8 @@ class Job:
 
     `key` is equal for jobs whose generations may stand for each other, None where nobody can tell; those whose seed is
     given are `repeatable`. `caching` is what the client says of what was drawn before: use it, renew it, or avoid it
-    altogether. `client` is whose job it is, and `patience` for how many seconds it may stand in line.
+    altogether. `client` is whose job it is, and `patience` for how many seconds it may stand in line. One that
+    `changes_options` leaves others behind.
     """
 
     route: Route
@@ -50,6 +51,7 @@ class Job:
     caching: Caching = "use"
     client: str = ""
     patience: float = math.inf
+    changes_options: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,30 @@ import hashlib
 import json
 from typing import Any
 
+_OFF = frozenset({"false", "off", "no", "n", "f", "0"})
+
+
+def has_effects(document: dict[str, Any]) -> bool:
+    """Whether it does more than to draw, and so has to get to the upstream every time; `document` is A1111's JSON."""
+    # What is to be saved there; what a script does, which nobody here can know.
+    return bool(document.get("save_images") or document.get("script_name") or changes_options(document))
+
+
+def changes_options(document: dict[str, Any]) -> bool:
+    """Whether it leaves other options behind, and so other pictures for everybody."""
+    restores = str(document.get("override_settings_restore_afterwards", True)).lower() not in _OFF
+    return bool(document.get("override_settings")) and not restores
+
 
 def is_repeatable(document: dict[str, Any]) -> bool:
-    """Whether the same request would get the same pictures again: nothing in it is left to chance, or to be kept.
+    """Whether the same request would get the same pictures again: nothing in it is left to chance.
 
-    `document` is A1111's JSON. Where it can't be known, it is not.
+    Where it can't be known, it is not.
     """
     subseed_counts = document.get("subseed_strength") not in (None, 0)
     if not _is_given(document.get("seed")) or (subseed_counts and not _is_given(document.get("subseed"))):
         return False
-    # A script may draw lots of its own, and what is to be saved upstream has to get there every time.
-    if document.get("script_name") or document.get("save_images"):
+    if has_effects(document):
         return False
     scripts = document.get("alwayson_scripts") or {}
     return isinstance(scripts, dict) and "seed" not in {name.lower() for name in scripts}

@@ -160,6 +160,14 @@ class Proxy:
             telling.outcome = origin
         return replace(rendering, origin=origin)
 
+    def give_up(self, job: Job, visit: Visit, error: BaseException) -> None:
+        """`job` has ended with `error` at the upstream: give its place back, once that is free."""
+        if isinstance(error, asyncio.CancelledError) or (isinstance(error, UpstreamTimeout) and not error.unsent):
+            # No server stops drawing because somebody hung up: the place is not free before the upstream is.
+            self._later(self._abandon(job, visit))
+        else:
+            visit.leave(worked=False)
+
     async def close(self) -> None:
         """End all that is still going on: whoever waited for it has been sent away by now."""
         for attempt in list(self._attempts.values()):
@@ -242,13 +250,10 @@ class Proxy:
         self.tell(Served("generation", BEGUN, job=job))
         try:
             with Telling(self.tell, self.gate.clock, "generation", job):
-                return await self.upstream.generate(job)
+                async with self.archive.heeding(job):
+                    return await self.upstream.generate(job)
         except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) or (isinstance(error, UpstreamTimeout) and not error.unsent):
-                # No server stops drawing because somebody hung up: the place is not free before the upstream is.
-                self._later(self._abandon(job, visit))
-            else:
-                visit.leave(worked=False)
+            self.give_up(job, visit, error)
             raise
 
     async def _abandon(self, job: Job, visit: Visit) -> None:

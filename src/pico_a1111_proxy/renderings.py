@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pico_a1111_proxy.answers import Answer
@@ -37,9 +37,12 @@ class Rendering:
         """The one that is sent where one is sent."""
         return self.frames[self.chosen]
 
-    def without_answer(self) -> Rendering:
-        """The same without the upstream's answer, which is many times as large as a frame."""
-        return replace(self, answer=None)
+    @property
+    def size(self) -> int:
+        """Bytes, about, without the upstream's answer."""
+        # An img2img's parameters hold the picture it began with.
+        said = len(repr(self.parameters)) + len(repr(self.info))
+        return len(self.picture) + sum(len(frame.data) for frame in self.frames) + said
 
 
 def develop(job: Job, generation: Generation) -> Rendering:

@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     cache_random: bool = Field(False, description="also pictures with a random seed")
     job_ttl: float = Field(600, gt=0, le=1e6, description="seconds that a finished job is kept")
     rate_limit: Annotated[str | None, AfterValidator(check_rates)] = Field(
-        None, description="what a client may draw or change, such as 30/minute"
+        None, description="how often a client may ask for more than to look, such as 30/minute"
     )
 
     relay: Annotated[Relay, Choice] = Field("on", description="pass on A1111's other routes")

@@ -75,6 +75,11 @@ class Ticket:
         return self._outcome if isinstance(self._outcome, Rendering) else None
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether its generation has its place."""
+        return bool(self._visit and self._visit.is_inside)
+
+    @property
     def seconds_alone(self) -> float | None:
         """For how long its generation has been at work, where it is the only one; None where it is not."""
         visit = self._visit
@@ -105,7 +110,7 @@ class Ticket:
         if isinstance(outcome, Rendering):
             # The picture is published, where anybody wants it: what is fetched here is made of the frames.
             outcome = replace(outcome, picture=b"", answer=None)
-            self.size = _size(outcome)
+            self.size = outcome.size
         self._outcome = _bare(outcome) if isinstance(outcome, ProxyError) else outcome
         self._crowd.wake()
 
@@ -157,6 +162,11 @@ class Tickets:
         return len(self._work)
 
     @property
+    def at_work(self) -> int:
+        """How many of those have their place."""
+        return sum(ticket.is_at_work for ticket in self._work)
+
+    @property
     def held(self) -> int:
         """Bytes of what is ready to be fetched."""
         self._forget_old()
@@ -203,14 +213,17 @@ class Tickets:
             self._held -= ticket.size
 
     def close(self) -> None:
-        """Open no more, and send away who waits for one; what is being done goes on."""
+        """Open no more, and send away who waits for one that is not at work; what is at work goes on."""
         self._closed = True
         for ticket in self._work:
-            ticket.close()
+            if not ticket.is_at_work:
+                ticket.close()
 
     async def end(self) -> None:
         """End what is still being done, and return when it is over."""
         self.close()
+        for ticket in self._work:
+            ticket.close()
         while self._work:
             for work in self._work.values():
                 work.cancel()
@@ -284,9 +297,3 @@ def _bare(error: E) -> E:
 
 def _shutting_down() -> ShuttingDown:
     return ShuttingDown("The service is shutting down", RETRY_SECONDS)
-
-
-def _size(rendering: Rendering) -> int:
-    # An img2img's parameters hold the picture it began with.
-    said = len(repr(rendering.parameters)) + len(repr(rendering.info))
-    return sum(len(frame.data) for frame in rendering.frames) + said

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
+import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -47,9 +50,9 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
     threads = min(settings.max_workers, os.cpu_count() or 1)
     async with open_upstream(settings) as upstream, _open_cache(settings) as cache:
         # Threads that still convert at the end are waited for: a thread can't be cancelled.
-        with ThreadPoolExecutor(threads, thread_name_prefix="convert") as converters:
+        with ThreadPoolExecutor(threads, thread_name_prefix="convert", initializer=_stand_back) as converters:
             # Those before anybody in line have that long each; who waits longer waits for places that stay closed.
-            patience = settings.a1111_timeout * (settings.queue_size // settings.max_workers + 1)
+            patience = settings.a1111_timeout * max(1, math.ceil(settings.queue_size / settings.max_workers))
             gate = Gate(settings.max_workers, settings.queue_size, time.monotonic, patience)
             watch = Watch(upstream, WATCH_SECONDS)
             known = settings.displays
@@ -66,6 +69,12 @@ async def open_service(settings: Settings) -> AsyncIterator[Service]:
                     newest.close()
                     await tickets.end()
                     await proxy.close()
+
+
+def _stand_back() -> None:
+    """The event loop goes before the threads that convert: who asks for health must not wait for them."""
+    if sys.platform == "linux":  # elsewhere it would slow down the whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 @asynccontextmanager

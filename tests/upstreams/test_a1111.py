@@ -5,6 +5,7 @@ Check 53 of the conformance suite, and 7, 9, 11 and 45 as seen from the upstream
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from contextlib import AbstractAsyncContextManager
@@ -243,3 +244,23 @@ async def test_its_condition(upstream: ScriptedA1111, samplers: Reply, condition
     upstream.samplers = samplers
     async with a1111(upstream) as way:
         assert await way.check() == condition
+
+
+async def test_what_waits_in_the_upstreams_own_line_is_not_late(upstream: ScriptedA1111) -> None:
+    """It draws one at a time: each has its time from when the one before was drawn."""
+    drawn = [asyncio.Event() for _ in range(4)]
+    upstream.script = [replace(answer(png()), gate=event) for event in drawn]
+    async with a1111(upstream, a1111_timeout=4) as way:
+        asked = [asyncio.create_task(way.generate(JOB)) for _ in drawn]
+        await upstream.wait_for(4)
+        clock = asyncio.get_running_loop().time
+        posted = clock()
+        for event in drawn[:-1]:
+            await asyncio.wait(asked, timeout=1.5)
+            event.set()
+            await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            asked = [task for task in asked if not task.done()]
+        assert len(asked) == 1
+        assert clock() - posted > 4
+        with pytest.raises(errors.UpstreamTimeout):
+            await asked[0]  # and nobody is drawn after it

@@ -16,9 +16,12 @@ import yarl
 
 from fakes.a1111 import ScriptedA1111
 from fakes.failures import CUT_OFF, NO_HTTP, SLOW, closed_port, full_backlog
+from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from pico_a1111_proxy.jobs import Job
 from pico_a1111_proxy.proxy import RelayRequest
 from pico_a1111_proxy.upstreams import wire
+from pico_a1111_proxy.upstreams.a1111 import A1111
 from pico_a1111_proxy.upstreams.stream import stream
 
 Say = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -155,10 +158,14 @@ async def test_whatever_comes_afterwards_was_sent(way: Way, upstream: ScriptedA1
     assert len(upstream.seen) == 1
 
 
-@WAYS
+async def generate(session: aiohttp.ClientSession, address: str) -> None:
+    await A1111(session, address, None).generate(Job("txt2img", b"{}", default_display(240, 240, invert=True)))
+
+
+@pytest.mark.parametrize("way", [generate, relay])
 @pytest.mark.parametrize("name", SLOW)
 async def test_and_so_was_what_is_not_answered_in_time(way: Way, upstream: ScriptedA1111, name: str) -> None:
-    timeout = aiohttp.ClientTimeout(total=0.3, sock_connect=60)
+    timeout = aiohttp.ClientTimeout(total=1, sock_connect=60)
     upstream.standing = SLOW[name]()
     async with aiohttp.ClientSession(timeout=timeout) as session:
         with pytest.raises(UpstreamTimeout) as caught:

@@ -102,10 +102,8 @@ async def test_a_random_one_is_never_remembered(caching: Service, upstream: Scri
 
 async def test_a_random_one_is_remembered_where_that_is_wanted(upstream: ScriptedA1111, tmp_path: Path) -> None:
     async with open_service(a1111_base_url=upstream.url, cache_dir=str(tmp_path), cache_random=True) as service:
-        assert told(await service.frame({}), await service.frame({}), await service.frame({"seed": -1})) == [
-            *("miss", "hit"),
-            "miss",
-        ]
+        got = told(await service.frame({}), await service.frame({}), await service.frame({"seed": -1}))
+    assert got == ["miss", "hit", "miss"]
 
 
 async def test_switched_off_everything_is_drawn(upstream: ScriptedA1111, tmp_path: Path) -> None:
@@ -171,6 +169,24 @@ async def test_what_may_change_the_pictures_forgets_them(
     assert told(await caching.frame(JOB), await caching.frame(JOB, "?width=8")) == ["miss", "hit"]
 
 
+@pytest.mark.parametrize("query", ["?answer=frame", "?answer=original"])
+async def test_a_job_that_leaves_other_options_behind_forgets_too(caching: Service, query: str) -> None:
+    await caching.frame(JOB)
+    other = {"override_settings": {"sd_model_checkpoint": "b"}, "override_settings_restore_afterwards": False}
+    for _ in range(2):
+        assert (await caching.txt2img({**JOB, **other}, query)).headers.get("X-Cache") != "hit"
+    assert told(await caching.frame(JOB)) == ["miss"]
+
+
+async def test_what_is_to_be_saved_upstream_gets_there_whatever_is_remembered(
+    upstream: ScriptedA1111, tmp_path: Path
+) -> None:
+    async with open_service(a1111_base_url=upstream.url, cache_dir=str(tmp_path), cache_random=True) as service:
+        for _ in range(2):
+            assert told(await service.frame({"save_images": True})) == ["miss"]
+    assert len(upstream.generations) == 2
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -186,7 +202,7 @@ async def test_what_changes_nothing_forgets_nothing(caching: Service, method: st
     assert told(await caching.frame(JOB)) == ["hit"]
 
 
-@pytest.mark.parametrize("path", ["/sdapi/v1/options", "/sdapi/v1/interrupt", "/sdapi/v1/skip"])
+@pytest.mark.parametrize("path", [f"/sdapi/v1/{name}" for name in ("options", "interrupt", "skip", "stop-generating")])
 async def test_what_was_being_drawn_then_is_not_remembered(
     caching: Service, upstream: ScriptedA1111, path: str
 ) -> None:
@@ -204,6 +220,19 @@ async def test_what_was_being_drawn_then_is_not_remembered(
     drawn.set()
     assert told(await asked, await later) == ["miss", "miss"]
     assert told(await caching.frame(JOB)) == ["hit"]  # the later one, which is whole
+
+
+async def test_what_was_drawn_while_options_were_on_their_way_is_not_remembered(
+    caching: Service, upstream: ScriptedA1111
+) -> None:
+    changed = asyncio.Event()
+    upstream.script = [replace(said(None), gate=changed)]
+    changing = asyncio.create_task(caching.ask("POST", "/sdapi/v1/options", {}))
+    await upstream.wait_for(1)
+    assert told(await caching.frame(JOB)) == ["miss"]  # with the old ones, or the new
+    changed.set()
+    assert (await changing).status == 200
+    assert told(await caching.frame(JOB)) == ["miss"]
 
 
 async def test_options_whose_answer_never_came_may_have_got_there(caching: Service, upstream: ScriptedA1111) -> None:
@@ -238,9 +267,9 @@ async def test_the_command_clears_the_cache_of_a_running_service(upstream: Scrip
         assert told(await service.frame(JOB)) == ["hit"]
         done = await asyncio.to_thread(run_alone, "cache", "clear", CACHE_DIR=str(tmp_path))
         assert done.stdout.startswith(b"Removed 1 entry")
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + 30
-        while loop.time() < deadline:  # it looks once a second
+        now = asyncio.get_running_loop().time
+        deadline = now() + 30
+        while now() < deadline:  # it looks once a second
             if told(await service.frame(JOB)) == ["miss"]:
                 return
         pytest.fail("It is remembered still")

@@ -71,7 +71,7 @@ async def test_what_was_sent_is_an_error_and_not_drawn_twice(
 async def test_one_that_hangs_keeps_its_job_and_the_other_draws_on(one: ScriptedA1111, two: ScriptedA1111) -> None:
     goes_on = asyncio.Event()
     one.standing = replace(answer(png()), gate=goes_on)
-    async with open_service(a1111_base_url=f"{one.url},{two.url}") as service:
+    async with open_service(a1111_base_url=f"{one.url},{two.url}", max_workers=2) as service:
         asked = [asyncio.create_task(service.frame({"n": n})) for n in range(8)]
         await asyncio.gather(one.wait_for(1), two.wait_for(7))
         goes_on.set()

@@ -223,19 +223,21 @@ async def test_a_hundred_wait_for_one(narrow: Service, upstream: ScriptedA1111, 
 # --- The end ----------------------------------------------------------------------------------------------------
 
 
-async def test_stopping_tells_who_waits(upstream: ScriptedA1111, drawing: Drawing) -> None:
+async def test_stopping_tells_who_waits_and_finishes_what_is_drawn(upstream: ScriptedA1111, drawing: Drawing) -> None:
     # Longer than the tests wait for an answer.
     async with open_service(a1111_base_url=upstream.url, max_workers=1, queue_size=2, drain_seconds=40) as service:
         assert service.server
         tickets = service.server.config.app.state.service.tickets  # type: ignore[union-attr]
         assert isinstance(tickets, Tickets)
         paths = [await begin(service, {"prompt": name}) for name in "ab"]
-        waiting = [asyncio.create_task(service.ask("GET", f"{path}/frame?wait=60")) for path in paths]
+        drawn, queued = [asyncio.create_task(service.ask("GET", f"{path}/frame?wait=60")) for path in paths]
         await upstream.wait_for(1)
         await service.health()
         service.server.should_exit = True
-        for got in await asyncio.gather(*waiting):
-            assert (got.status, got.json()["error"]) == (503, "The service is shutting down")
-            assert int(got.headers["Retry-After"]) >= 1
+        got = await queued
+        assert (got.status, got.json()["error"]) == (503, "The service is shutting down")
+        assert int(got.headers["Retry-After"]) >= 1
+        drawing.now.set()
+        assert ((await drawn).status, len((await drawn).body)) == (200, 115200)
     assert tickets.unfinished == 0
     assert len(upstream.generations) == 1

@@ -1,1 +1,1 @@
-"""Caches: what remembers answers; every member keeps the promise of `Cache` in proxy.py."""
+"""Caches: what remembers answers; every member keeps the promise of `Cache` in archive.py."""

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from urllib.parse import unquote
 
+from pico_a1111_proxy import controls
 from pico_a1111_proxy.errors import BodyTooLarge, UpstreamNonsense
 from pico_a1111_proxy.proxy import RelayAnswer, RelayRequest
 
 MOST_SHARED = 2**20  # bytes of a body that goes to many, and of an answer to it; all of A1111's options are 60 KB
 
-# The last segment of what changes how pictures are drawn, or stops them, for everybody; SD.Next's are among them.
-_FOR_ALL = re.compile(
-    r"options|checkpoint|interrupt|skip|stop-generating|restart|shutdown"
-    r"|(server|refresh|reload|unload|load|lock|unlock|set|switch|merge)-.*"
-)
-_READ = frozenset({"GET", "HEAD", "OPTIONS"})
-
 
 def is_for_all(request: RelayRequest) -> bool:
     """Whether every upstream has to hear it, so that they stay alike: POST options, interrupt, refresh-…"""
-    return request.method not in _READ and bool(_FOR_ALL.fullmatch(_last_segment(request)))
+    return request.method not in controls.READS and controls.is_for_all(_last_segment(request))
 
 
 def is_for_the_busy(request: RelayRequest) -> bool:

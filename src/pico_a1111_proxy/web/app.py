@@ -78,14 +78,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _add_routes(app: FastAPI, settings: Settings) -> None:
     rules = _request_rules(settings)
     relay = Relay(_relay_rules(settings), rules)
-    for router in (sdapi_routes(rules), progress_routes(relay)):
+    of_every_base = (sdapi_routes(rules), progress_routes(relay))
+    # Looked through in this order: what is asked for most comes first.
+    for router in (*of_every_base, ops_routes()):
         app.include_router(router)
+    for router in of_every_base:
         app.include_router(router, prefix=OF_A_DISPLAY, include_in_schema=False)
     app.include_router(frame_routes(rules), prefix=OF_A_DISPLAY)
     app.include_router(testcard_routes(), prefix=OF_A_DISPLAY)
     app.include_router(displays_routes())
     app.include_router(jobs_routes())
-    app.include_router(ops_routes())
     app.include_router(metrics_routes())
     app.router.default = relay
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from starlette.types import Scope
 
+from pico_a1111_proxy import controls
 from pico_a1111_proxy.jobs import Route
 from pico_a1111_proxy.web.bases import ORIGINAL, split_base
 
@@ -25,11 +26,6 @@ _TAKE_PICTURES = frozenset(
     )
 )
 _GENERATE = frozenset({"txt2img", "img2img", "control"})
-_END_THE_SERVER = frozenset({"server-kill", "server-restart", "server-stop", "restart", "shutdown"})  # and SD.Next's
-_READ = frozenset({"GET", "HEAD", "OPTIONS"})
-_END_THE_DRAWING = frozenset({"interrupt", "skip"})
-# Another checkpoint, other options: the same words give other pictures then. SD.Next's are among them.
-_CHANGE_THE_PICTURES = re.compile(r"options|checkpoint|(refresh|reload|unload|load|lock|set|switch|merge)-.*")
 _FLAGS = "cmd-flags"
 _TELL_SECRETS = frozenset({_FLAGS, "sysinfo", "sysinfo-download"})
 
@@ -98,19 +94,17 @@ class Asked:
     @property
     def ends_the_server(self) -> bool:
         """Whether it stops or restarts the web UI."""
-        return self._last_segment in _END_THE_SERVER
+        return self._last_segment in controls.ENDS_THE_SERVER
 
     @property
     def changes_the_pictures(self) -> bool:
         """Whether the same words may give other pictures after it."""
-        return self.method not in _READ and (
-            bool(_CHANGE_THE_PICTURES.fullmatch(self._last_segment)) or self.ends_the_server
-        )
+        return self.method not in controls.READS and controls.changes_the_pictures(self._last_segment)
 
     @property
     def ends_the_drawing(self) -> bool:
         """Whether it ends a drawing before its time."""
-        return self.method not in _READ and self._last_segment in _END_THE_DRAWING
+        return self.method not in controls.READS and self._last_segment in controls.ENDS_THE_DRAWING
 
     @property
     def wants_flags(self) -> bool:

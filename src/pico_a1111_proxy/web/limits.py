@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pico_a1111_proxy import controls
 from pico_a1111_proxy.rates import Rates
 from pico_a1111_proxy.web.bases import split_base
 from pico_a1111_proxy.web.errors import error_response
 
 # What only looks, and what takes back.
-_FREE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+_FREE_METHODS = controls.READS | {"DELETE"}
 # What must always work: to stop a drawing, to see how far it is, to know that the service is there.
 _FREE_PATHS = frozenset(
     (
-        *("/sdapi/v1/interrupt", "/sdapi/v1/skip", "/internal/progress", "/internal/ping"),
-        *("/health", "/ready", "/metrics"),
+        *(f"/sdapi/v1/{name}" for name in controls.ENDS_THE_DRAWING),
+        *("/internal/progress", "/internal/ping"),
     )
 )
 

@@ -14,7 +14,9 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from pico_a1111_proxy.archive import Archive
+from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import UpstreamError
+from pico_a1111_proxy.jobs import Job
 from pico_a1111_proxy.proxy import Proxy, RelayRequest
 from pico_a1111_proxy.web.addresses import refuse_addresses
 from pico_a1111_proxy.web.asked import PREFIXES, Asked
@@ -29,6 +31,9 @@ log = structlog.get_logger("relay")
 
 # What A1111's clients also ask of the base URL itself.
 BESIDE_THE_API = frozenset({"/", "/config", "/openapi.json"})
+
+# A drawing at a route of which no more is known.
+_DRAWN_APART = Job("txt2img", b"{}", default_display(240, 240, invert=True), "none")
 
 LONGEST_GENERATION = 2**27  # bytes of an answer that is held whole
 
@@ -153,8 +158,15 @@ async def _carry(proxy: Proxy, asked: Asked, request: RelayRequest, down: Downlo
             await _heed(proxy.archive, asked)  # it may have got there all the same
             raise
         return
-    async with proxy.gate.enter(asked.client), proxy.upstream.relay(request) as answer:
-        body = await gather(answer, LONGEST_GENERATION)
+    visit = proxy.gate.come(asked.client)
+    await visit.admitted()
+    try:
+        async with proxy.upstream.relay(request) as answer:
+            body = await gather(answer, LONGEST_GENERATION)
+    except BaseException as error:
+        proxy.give_up(_DRAWN_APART, visit, error)
+        raise
+    visit.leave()
     # The place is given back by now: a client that reads slowly, or not at all, must not keep it.
     await down.pass_on(replace(answer, body=at_once(body)))
 

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import UpstreamError, UpstreamRejected
-from pico_a1111_proxy.jobs import Job, Route, Wanted
-from pico_a1111_proxy.keys import is_repeatable, job_key
+from pico_a1111_proxy.jobs import Job, Route, Wanted, read_json
+from pico_a1111_proxy.keys import changes_options, has_effects, is_repeatable, job_key
 from pico_a1111_proxy.proxy import Proxy
 from pico_a1111_proxy.renderings import Rendering
 from pico_a1111_proxy.web.addresses import refuse_addresses, refuse_addresses_in
@@ -113,8 +113,10 @@ def _read(rules: RequestRules, job: Job, content_type: str) -> Job:
     elif images_are_off(document):
         # The client wants the words only, and gets what it asked for.
         return replace(job, wanted="none")
+    if changes_options(document):
+        return replace(job, changes_options=True)
     repeatable = is_repeatable(document)
-    if not (repeatable or rules.keep_random):
+    if not repeatable and (has_effects(document) or not rules.keep_random):
         return job
     named = {**document, "send_images": True}  # as it goes up, or would without being changed
     return replace(job, key=job_key(rules.realm, job.route, named, job.query), repeatable=repeatable)
@@ -200,7 +202,11 @@ async def generate_original(request: Request, route: Route, query: str, rules: R
         refuse_addresses(body)
     display = next(iter(service.displays.values()))
     content_type = dict(upwards(request.scope["headers"])).get("content-type")
-    job = rules.of_client(request, Job(route, body, display, "none", query=query, content_type=content_type))
+    job = Job(route, body, display, "none", query=query, content_type=content_type)
+    if b"override_settings_restore_afterwards" in body:
+        document = read_json(body)
+        job = replace(job, changes_options=isinstance(document, dict) and changes_options(document))
+    job = rules.of_client(request, job)
     return await unless_left(request.receive, answer_job(service.proxy, job, "original"))
 
 

@@ -129,7 +129,8 @@ class Server(uvicorn.Server):
         answering = sum(_is_answering(one) for one in connections)
         # What is done for clients that have left, such as a picture that is published all the same.
         alone = len(self.server_state.tasks) > answering
-        return alone or any(self._works(one) for one in connections)
+        service: Service = self.lifespan.state["service"]
+        return alone or service.tickets.at_work > 0 or any(self._works(one) for one in connections)
 
     def _works(self, connection: TitleCaseProtocol) -> bool:
         """Whether it has something to do, and it is not its client that does not get on with it."""

@@ -35,6 +35,9 @@ class Fault(NamedTuple):
 NOT_HTTP = Fault(400, "The request is not valid HTTP")
 TOO_SLOW = Fault(408, "The request came too slowly")
 LONG_HEAD = Fault(431, f"The headers are over {MOST_HEAD // 1024} kB or {MOST_LINES} lines")
+SMALL_CHUNKS = 1000  # in a row, each of which costs as much as a large one
+FULL_CHUNK = 256  # bytes; so many make up for one chunk that was small
+SMALL_PIECES = Fault(400, "The body comes in too many small chunks")
 LONG_LINE = Fault(414, f"The request line is over {MOST_REQUEST_LINE // 1024} kB")
 OTHER_VERSION = Fault(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here")
 
@@ -121,6 +124,7 @@ class StrictBuffer(ReceiveBuffer):
         super().__init__()
         self.fault: Fault | None = None
         self.in_head = True
+        self._small_chunks = 0.0  # that the body has had so far, and has not made up for
 
     def maybe_extract_lines(self) -> list[bytearray] | None:
         """h11's own method. Raises h11.LocalProtocolError, as do all of h11's readers."""
@@ -129,6 +133,7 @@ class StrictBuffer(ReceiveBuffer):
         if lines is None:
             self._refuse(self._fault_in_part(before))
             return None
+        self._small_chunks = 0.0
         taken = before[: len(before) - len(self)]
         self._refuse(fault_in_head(taken) if self.in_head else fault_in_lines(taken))
         return lines
@@ -137,10 +142,15 @@ class StrictBuffer(ReceiveBuffer):
         """h11's own method, which it calls for the lines before chunks. Raises h11.LocalProtocolError."""
         line = super().maybe_extract_next_line()
         if line is not None:
-            self._refuse(fault_in_chunk_line(line))
+            self._refuse(fault_in_chunk_line(line) or self._fault_in_chunks(int(line.partition(b";")[0], 16)))
         elif len(self) > MOST_CHUNK_LINE:
             self._refuse(fault_in_chunk_line(bytes(self)))  # its end is not even there
         return line
+
+    def _fault_in_chunks(self, size: int) -> Fault | None:
+        """What is wrong with how many there are, with one more of `size` bytes."""
+        self._small_chunks = max(self._small_chunks + 1 - size / FULL_CHUNK, 0.0)
+        return SMALL_PIECES if self._small_chunks > SMALL_CHUNKS else None
 
     def _fault_in_part(self, part: bytes) -> Fault | None:
         if self.in_head and len(part) > MOST_REQUEST_LINE and b"\r\n" not in part[:MOST_REQUEST_LINE]:
