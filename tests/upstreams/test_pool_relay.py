@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +12,10 @@ import pytest
 
 from fakes.a1111 import Reply, ScriptedA1111, answer, said
 from fakes.pictures import png
-from fakes.pools import LIMIT, Setup, job, open_dead, pool_of
+from fakes.pools import LIMIT, Clock, Setup, job, open_dead, pool_of
 from pico_a1111_proxy import errors
 from pico_a1111_proxy.proxy import RelayAnswer, RelayRequest, Upstream
+from pico_a1111_proxy.upstreams.a1111 import open_a1111
 from pico_a1111_proxy.upstreams.circuit import COOL_DOWN_SECONDS
 from pico_a1111_proxy.upstreams.pool import Pool
 from pico_a1111_proxy.upstreams.sharing import MOST_SHARED
@@ -196,3 +197,18 @@ async def test_progress_is_that_of_the_one_that_works_for_us(
     held.set()
     await asyncio.wait_for(task, LIMIT)
     assert await relay(both.pool, method, target) == (200, b"one")
+
+
+@pytest.mark.parametrize("silent", [0, 1])
+async def test_who_wants_a_drawing_stopped_does_not_wait_for_one_that_hangs(
+    one: ScriptedA1111, two: ScriptedA1111, silent: int
+) -> None:
+    hangs, stops = (one, two) if silent == 0 else (two, one)
+    hangs.standing, stops.standing = Reply(gate=asyncio.Event()), said({"stopped": True})
+    async with AsyncExitStack() as stack:
+        members = [await stack.enter_async_context(open_a1111(each.url, None, LIMIT)) for each in (one, two)]
+        pool = Pool(members, Clock(), stop_seconds=0.5)
+        assert await relay(pool, "POST", "/sdapi/v1/interrupt") == (200, b'{"stopped": true}')
+        stops.standing = hangs.standing
+        with pytest.raises(errors.UpstreamTimeout):  # nobody has stopped
+            await relay(pool, "POST", "/sdapi/v1/skip")

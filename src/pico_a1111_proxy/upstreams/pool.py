@@ -9,13 +9,23 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from pico_a1111_proxy.errors import UpstreamError, UpstreamUnavailable
+from pico_a1111_proxy.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from pico_a1111_proxy.jobs import Generation, Job, Progress
 from pico_a1111_proxy.proxy import Condition, Finding, RelayAnswer, RelayRequest, Upstream
 from pico_a1111_proxy.upstreams.circuit import Circuit, State
-from pico_a1111_proxy.upstreams.sharing import Unbegun, hold, hold_answer, is_for_all, is_for_the_busy, once
+from pico_a1111_proxy.upstreams.sharing import (
+    Unbegun,
+    ends_the_drawing,
+    hold,
+    hold_answer,
+    is_for_all,
+    is_for_the_busy,
+    once,
+)
 
 T = TypeVar("T")
+
+STOP_SECONDS = 5.0  # for an upstream to say that it has stopped drawing
 
 
 @dataclass(frozen=True)
@@ -69,10 +79,13 @@ class Pool:
 
     A job goes to the least busy one. What fails before anything was sent goes on to the next, each is tried at most
     once, and what may have been sent is never sent again. Where every circuit is open, the one that failed longest ago
-    is tried all the same.
+    is tried all the same. To stop drawing each has `stop_seconds`.
     """
 
-    def __init__(self, members: Sequence[Upstream], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, members: Sequence[Upstream], clock: Callable[[], float], stop_seconds: float = STOP_SECONDS
+    ) -> None:
+        self._stop_seconds = stop_seconds
         self._members = [_Member(number, each, Circuit(clock)) for number, each in enumerate(members, 1)]
         self._jobs = 0
         # Whose job it was, by the id of the job: two that are equal may be with two members.
@@ -192,8 +205,16 @@ class Pool:
             except UpstreamError as error:
                 return error
 
-        ends = await asyncio.gather(*map(tell, told))
-        heard = [end for end in ends if not (isinstance(end, UpstreamError) and end.unsent)] or ends
+        async def tell_soon(member: _Member) -> RelayAnswer | UpstreamError:
+            try:
+                return await asyncio.wait_for(tell(member), self._stop_seconds)
+            except asyncio.TimeoutError:
+                return UpstreamTimeout("The upstream A1111 service did not answer in time")
+
+        # Who wants a drawing stopped does not wait for one that hangs, where another has stopped.
+        stops = ends_the_drawing(request)
+        ends = await asyncio.gather(*map(tell_soon if stops else tell, told))
+        heard = [end for end in ends if not (isinstance(end, UpstreamError) and (end.unsent or stops))] or ends
         end = next((e for e in heard if isinstance(e, UpstreamError) or e.status >= 400), heard[0])
         if isinstance(end, UpstreamError):
             raise end

@@ -17,6 +17,11 @@ def is_for_all(request: RelayRequest) -> bool:
     return request.method not in controls.READS and controls.is_for_all(_last_segment(request))
 
 
+def ends_the_drawing(request: RelayRequest) -> bool:
+    """Whether it stops what is being drawn."""
+    return _last_segment(request) in controls.ENDS_THE_DRAWING
+
+
 def is_for_the_busy(request: RelayRequest) -> bool:
     """Whether it asks how far the running generation is."""
     return _last_segment(request) == "progress"

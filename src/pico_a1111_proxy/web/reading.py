@@ -32,6 +32,7 @@ class PlainRoute(APIRoute):
         readers = {name: _reader(parameter.annotation) for name, parameter in parameters.items()}
 
         async def handle(request: Request) -> Response:
+            """Call the route's function with what the request says."""
             given = {name: await read(request) for name, read in readers.items()}
             response: Response = await endpoint(**given)
             return response
