@@ -1,4 +1,4 @@
-"""Proof 5, fail-over: one of two upstreams is killed at twenty requests a second, and comes back twenty seconds later.
+"""Fail-over: one of two upstreams is killed at twenty requests a second, and comes back twenty seconds later.
 
 Everything is real and on loopback: the service in a process of its own, two upstreams here, which draw a picture in a
 tenth of a second each. Killed is: the port closed, and every connection reset. Proven is that
@@ -117,7 +117,7 @@ class Run:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description="Proof 5: one of two upstreams is killed under load.")
+    options = argparse.ArgumentParser(description="One of two upstreams is killed under load.")
     options.add_argument("--without", choices=["circuit", "failover"], help="put a defect in; the proof then fails")
     options.add_argument("--serve", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     given = options.parse_args()

@@ -1,4 +1,4 @@
-"""Proof 4: /health, /ready and /metrics answer in under 50 ms (p99), with a full line and every upstream hung.
+"""/health, /ready and /metrics answer in under 50 ms (p99), with a full line and every upstream hung.
 
 The upstream takes connections and says nothing. Every place and the whole line are taken by generations, one more is
 refused, and 250 displays wait for their next frame in long polls. Then each of the three is asked 500 times, each time

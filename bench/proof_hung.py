@@ -1,4 +1,4 @@
-"""Proof 7: a hung upstream is a 504 at the limit, within half a second, and its place stays closed while it hangs.
+"""A hung upstream is a 504 at the limit, within half a second, and its place stays closed while it hangs.
 
 The ways to hang are: says nothing, stops after the head, stops in the body, drips a byte at a time, accepts no
 connection. Each in turn is asked by as many clients at once as there are places, through the service in a process of
@@ -79,7 +79,7 @@ WAYS = ("says nothing", "stops after the head", "stops in the body", "drips")
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description="Proof 7: a hung upstream is a 504 at the limit.")
+    options = argparse.ArgumentParser(description="A hung upstream is a 504 at the limit.")
     options.add_argument("--seconds", type=float, default=3.0, help="A1111_TIMEOUT")
     options.add_argument("--rounds", type=int, default=3, help="times that each way to hang is met")
     options.add_argument("--without", choices=["waiting"], help="put a defect in; the proof then fails")

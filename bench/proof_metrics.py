@@ -1,4 +1,4 @@
-"""Proof 14: counters equal the client's own tally after 10,000 mixed calls, and what the counting costs.
+"""Counters equal the client's own tally after 10,000 mixed calls, and what the counting costs.
 
 One client draws from all that the service does, in line, refused, joined, from the cache, leaving, without a key, with
 upstream failures of every kind; it counts what it sent and got by kind and status, the bytes of the bodies, and what

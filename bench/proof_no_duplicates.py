@@ -1,4 +1,4 @@
-"""Proof 6: no generation is sent twice, in ten thousand calls through a network that fails in eleven ways.
+"""No generation is sent twice, in ten thousand calls through a network that fails in eleven ways.
 
     clients -> ours -> faults -> upstream
 

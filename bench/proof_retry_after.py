@@ -1,4 +1,4 @@
-"""Proof 2: Retry-After is true, when each client waits exactly as long as it was told and then comes again.
+"""Retry-After is true, when each client waits exactly as long as it was told and then comes again.
 
 Four places, a line of ten, jobs of 0.5 to 2.5 seconds. More than a hundred clients, each with an address of its own on
 loopback, come in three ways: all at once, and at 1.2 and 2 times the pace at which the four places can work. Before

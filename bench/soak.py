@@ -1,4 +1,4 @@
-"""Proof 15: half an hour of everything, and memory, descriptors and threads stay what they are.
+"""Half an hour of everything, and memory, descriptors and threads stay what they are.
 
 Eight clients at a time draw one after the other from all that the service does: frames with a random seed and with one
 of sixty, JSON, the upstream's own answer, previews, relayed GETs, pictures pushed to a display, long polls for

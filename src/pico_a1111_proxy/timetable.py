@@ -10,6 +10,7 @@ EARLY_SECONDS = 0.1  # before its time that a promise is already good
 LATE_SECONDS = 2.0  # after which nobody is expected any more
 MOST_PROMISES = 1000
 CAUTION = 0.9  # of the pace is promised: it is a guess, and too late is better than in vain
+NOT_EMPTY = 0.4  # of the line may still be taken when somebody comes again
 AT_ONE_TIME = 0.1  # seconds; who comes within that before or after comes together
 
 
@@ -42,7 +43,7 @@ class Timetable:
     def promise(self, who: str, waiting: int, pace: float) -> int:
         """Whole seconds after which there is room for `who` to stand in line."""
         now = self._clock()
-        ahead = waiting + len(self._promises) + 1 - 0.4 * self._line  # it need not be empty by then
+        ahead = waiting + len(self._promises) + 1 - NOT_EMPTY * self._line
         seconds = min(max(1, math.ceil(ahead / (CAUTION * pace))), self._longest)
         while seconds < self._longest and self._is_crowded(now + seconds):
             seconds += 1

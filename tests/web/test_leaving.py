@@ -86,8 +86,9 @@ def busy_with(job_count: int) -> Reply:
     return said({"progress": 0.5, "eta_relative": 1, "state": {"job_count": job_count, "sampling_steps": 9}})
 
 
+@pytest.mark.parametrize("path", [TXT2IMG, "/sdapi/v1/control"])
 async def test_check_51_the_place_stays_closed_while_the_upstream_draws_on(
-    narrow: Service, upstream: ScriptedA1111, caplog: pytest.LogCaptureFixture
+    narrow: Service, upstream: ScriptedA1111, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A1111 draws on whoever leaves: a second job in it would only wait there, and out of our sight."""
     drawing = True
@@ -99,7 +100,7 @@ async def test_check_51_the_place_stays_closed_while_the_upstream_draws_on(
 
     upstream.standing = reply
     async with open_raw_client(narrow.port) as client:
-        await client.send(post(TXT2IMG, b'{"prompt": "left"}', ACCEPT_RAW))
+        await client.send(post(path, b'{"prompt": "left"}', ACCEPT_RAW))
         await upstream.wait_for(1)
         client.leave()
     next_one = asyncio.create_task(narrow.frame({"prompt": "next"}))
