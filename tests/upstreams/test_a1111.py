@@ -246,21 +246,39 @@ async def test_its_condition(upstream: ScriptedA1111, samplers: Reply, condition
         assert await way.check() == condition
 
 
+async def in_its_line(way: Upstream, upstream: ScriptedA1111, count: int) -> list[asyncio.Task[Any]]:
+    """So many generations, which the upstream has got in this order."""
+    asked = []
+    for number in range(1, count + 1):
+        asked.append(asyncio.create_task(way.generate(JOB)))
+        await upstream.wait_for(number)
+    return asked
+
+
 async def test_what_waits_in_the_upstreams_own_line_is_not_late(upstream: ScriptedA1111) -> None:
     """It draws one at a time: each has its time from when the one before was drawn."""
     drawn = [asyncio.Event() for _ in range(4)]
     upstream.script = [replace(answer(png()), gate=event) for event in drawn]
     async with a1111(upstream, a1111_timeout=4) as way:
-        asked = [asyncio.create_task(way.generate(JOB)) for _ in drawn]
-        await upstream.wait_for(4)
-        clock = asyncio.get_running_loop().time
-        posted = clock()
-        for event in drawn[:-1]:
+        asked = await in_its_line(way, upstream, 4)
+        for event, task in zip(drawn[:-1], asked, strict=False):
             await asyncio.wait(asked, timeout=1.5)
             event.set()
-            await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
-            asked = [task for task in asked if not task.done()]
-        assert len(asked) == 1
-        assert clock() - posted > 4
+            await task
+        assert not asked[-1].done()  # 4.5 seconds after it was posted
         with pytest.raises(errors.UpstreamTimeout):
-            await asked[0]  # and nobody is drawn after it
+            await asked[-1]  # and nobody is drawn before it any more
+
+
+async def test_what_is_drawn_after_it_gives_it_no_more_time(upstream: ScriptedA1111) -> None:
+    drawn = [asyncio.Event() for _ in range(4)]
+    upstream.script = [replace(answer(png()), gate=event) for event in drawn]
+    async with a1111(upstream, a1111_timeout=4) as way:
+        asked = await in_its_line(way, upstream, 4)
+        for event, task in zip(drawn[1:], asked[1:], strict=True):
+            await asyncio.wait(asked[:1], timeout=1.5)
+            event.set()
+            await asyncio.wait([task])
+        assert asked[0].done()  # 4.5 seconds after it was posted
+        with pytest.raises(errors.UpstreamTimeout):
+            await asked[0]

@@ -60,7 +60,7 @@ class A1111:
         self._pause = pause
         self._posted = 0
         self._latest_drawn = 0  # of those posted
-        self._drawn_at = -math.inf
+        self._since: dict[int, float] = {}  # by its number, when each in flight has begun, as far as is known
 
     async def generate(self, job: Job) -> Generation:
         """POST the job's body as it is, once. Raises UpstreamError."""
@@ -69,7 +69,7 @@ class A1111:
         self._posted += 1
         number = self._posted
         call = self._call("POST", f"/sdapi/v1/{job.route}{query}", job.body, content_type)
-        answer = wire.accept(await self._in_turn(call))
+        answer = wire.accept(await self._in_turn(number, call))
         self._latest_drawn = max(self._latest_drawn, number)
         # A long one would hold up everybody else.
         return await asyncio.to_thread(Generation.read, answer) if len(answer.body) > LONG else Generation.read(answer)
@@ -152,23 +152,24 @@ class A1111:
         answer = await wire.call(self._session, method, self._url(path), body, headers)
         return replace(answer, headers=without_address(answer.headers, self._base_url))
 
-    async def _in_turn(self, call: Coroutine[Any, Any, Answer]) -> Answer:
-        """The answer to a generation; the time-out runs from when the upstream has answered the one before.
+    async def _in_turn(self, number: int, call: Coroutine[Any, Any, Answer]) -> Answer:
+        """The answer to generation `number`; its time runs from when the last one before it was answered.
 
-        It draws one at a time, and those of ours that it has not come to yet are not late. Raises UpstreamError.
+        It draws one at a time, in the order of asking: what it has not come to yet is not late. Raises UpstreamError.
         """
         clock = asyncio.get_running_loop().time
-        posted = clock()
+        self._since[number] = clock()
         working = asyncio.create_task(call)
         try:
             while not working.done():
-                left = max(posted, self._drawn_at) + (self._session.timeout.total or math.inf) - clock()
+                left = self._since[number] + (self._session.timeout.total or math.inf) - clock()
                 if left <= 0:
                     raise UpstreamTimeout("The upstream A1111 service did not answer in time")
                 await asyncio.wait([working], timeout=left)
-            self._drawn_at = clock()
+            self._since.update({later: clock() for later in self._since if later > number})
             return working.result()
         finally:
+            del self._since[number]
             working.cancel()
             await asyncio.wait([working])
 
