@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -106,14 +106,15 @@ class Machine(RuleBasedStateMachine):
         elif files:
             self.is_damaged = True
             file, other = files[which % len(files)], files[at % len(files)]
-            data = bytearray(file.read_bytes())
-            if how == "flip":
-                data[at % len(data)] ^= 0x10
-            elif how == "cut":
-                del data[at % len(data) :]
-            else:
-                data = bytearray(other.read_bytes())
-            file.write_bytes(data)
+            with suppress(FileNotFoundError):  # the cache's own thread may remove it just now
+                data = bytearray(file.read_bytes())
+                if how == "swap":
+                    data = bytearray(other.read_bytes())
+                elif data and how == "flip":
+                    data[at % len(data)] ^= 0x10
+                elif data:
+                    del data[at % len(data) :]
+                file.write_bytes(data)
 
     @rule(at=st.integers(0, 20_000))
     def damage_index(self, at: int) -> None:

@@ -15,8 +15,12 @@ async def turns(count: int = 20) -> None:
 
 @asynccontextmanager
 async def no_task_is_left() -> AsyncIterator[None]:
-    """At the end of the block there are the tasks that there were before it."""
+    """At the end of the block there are no more tasks than there were before it."""
     before = asyncio.all_tasks()
     yield
-    await turns()
-    assert asyncio.all_tasks() == before
+    now = asyncio.get_running_loop().time
+    deadline = now() + 30
+    # What others leave behind for a moment, such as a look at an upstream, ends by itself.
+    while not (left := asyncio.all_tasks()) <= before and now() < deadline:
+        await asyncio.sleep(0)
+    assert left <= before

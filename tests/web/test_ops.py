@@ -29,7 +29,7 @@ async def test_a_good_upstream(service: Service) -> None:
     assert health.pop("tasks") > 0
     # Others have drawn with this service, and taken their time.
     assert 1 <= health["queue"].pop("retry_after") <= 120
-    assert health["queue"].pop("job_seconds") > 0
+    assert health["queue"].pop("job_seconds") >= 0
     assert health["cache"].pop("enabled") in (True, False)
     assert health == {
         "status": "ok",
