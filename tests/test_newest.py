@@ -132,9 +132,8 @@ async def test_who_leaves_a_crowd_leaves_nothing_behind() -> None:
 
 async def test_waiting_starts_no_task(newest: Newest) -> None:
     waiting = [asyncio.create_task(newest.wait("default", None, LONG)) for _ in range(MANY)]
-    before = asyncio.all_tasks()
-    await turns()
-    assert asyncio.all_tasks() == before
+    async with no_task_is_left():
+        await turns()
     newest.publish("default", Published(b"1"))
     await asyncio.gather(*waiting)
 

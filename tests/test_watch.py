@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from fakes.turns import turns
+from fakes.turns import no_task_is_left, turns
 from pico_a1111_proxy.errors import UpstreamUnavailable
 from pico_a1111_proxy.jobs import Progress
 from pico_a1111_proxy.proxy import Condition
@@ -99,11 +99,8 @@ async def test_after_a_surprise_nothing_is_known() -> None:
 
 async def test_the_end_ends_it_even_in_the_middle_of_a_look() -> None:
     watch, patient = watch_over()
-    before = asyncio.all_tasks()
-    async with watch.running():
+    async with no_task_is_left(), watch.running():
         await asyncio.wait_for(patient.seen_all.wait(), 10)
-        assert len(asyncio.all_tasks()) == len(before) + 1
-    assert asyncio.all_tasks() == before
 
 
 # --- Progress ---------------------------------------------------------------------------------------------------

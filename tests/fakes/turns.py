@@ -21,6 +21,6 @@ async def no_task_is_left() -> AsyncIterator[None]:
     now = asyncio.get_running_loop().time
     deadline = now() + 30
     # What others leave behind for a moment, such as a look at an upstream, ends by itself.
-    while not (left := asyncio.all_tasks()) <= before and now() < deadline:
+    while not (left := asyncio.all_tasks()) <= before and now() < deadline:  # noqa: ASYNC110 - tasks have no event
         await asyncio.sleep(0)
     assert left <= before

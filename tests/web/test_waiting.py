@@ -10,7 +10,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import structlog
 from fakes.a1111 import ScriptedA1111
 from fakes.clients import RawClient, open_raw_client
 from fakes.pictures import BLUE, GREEN, RED, png
+from fakes.turns import no_task_is_left
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.frames import convert
 from pico_a1111_proxy.newest import Newest
@@ -180,7 +181,13 @@ async def test_many_are_woken_once_each_and_ask_again_on_the_same_socket(fresh: 
 async def test_who_leaves_leaves_nothing_behind(fresh: Service) -> None:
     etag = await push(fresh, RED)
     await fresh.ask("GET", FRAME, if_none_match=etag)
-    tasks = len(asyncio.all_tasks())
+    async with no_task_is_left():
+        lines = await come_and_leave(fresh, etag)
+    assert [line["status"] for line in lines if line["event"] == "request"].count(499) == 100
+
+
+async def come_and_leave(fresh: Service, etag: str) -> Sequence[Mapping[str, object]]:
+    """A hundred who wait, and hang up; the log of it."""
     with structlog.testing.capture_logs() as lines:
         for how in (RawClient.leave, RawClient.finish):
             async with AsyncExitStack() as stack:
@@ -192,8 +199,7 @@ async def test_who_leaves_leaves_nothing_behind(fresh: Service) -> None:
                     how(client)
                 await waiters(fresh, 0)
     gc.collect()
-    assert len(asyncio.all_tasks()) == tasks
-    assert [line["status"] for line in lines if line["event"] == "request"].count(499) == 100
+    return lines
 
 
 # --- The end ----------------------------------------------------------------------------------------------------
