@@ -52,3 +52,17 @@ async def service(_service: Service, upstream: ScriptedA1111) -> Service:
 async def impatient(_impatient: Service, upstream: ScriptedA1111) -> Service:
     """The same, with an A1111_TIMEOUT of a second."""
     return _impatient
+
+
+@pytest.fixture
+async def one() -> AsyncIterator[ScriptedA1111]:
+    """The first of two scripted upstreams of a test's own."""
+    async with open_scripted_a1111() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+async def two() -> AsyncIterator[ScriptedA1111]:
+    """The second."""
+    async with open_scripted_a1111() as upstream:
+        yield upstream

@@ -10,22 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fakes.a1111 import ScriptedA1111
+from fakes.visitors import Clock
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.jobs import Job
 from pico_a1111_proxy.upstreams.a1111 import open_a1111
 from pico_a1111_proxy.upstreams.pool import Pool
 
 LIMIT = 60  # seconds after which a test gives up
-
-
-@dataclass
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass

@@ -6,20 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from fakes.a1111 import ScriptedA1111, open_scripted_a1111
+from fakes.a1111 import ScriptedA1111
 from fakes.pools import Setup, pool_of
-
-
-@pytest.fixture
-async def one() -> AsyncIterator[ScriptedA1111]:
-    async with open_scripted_a1111() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-async def two() -> AsyncIterator[ScriptedA1111]:
-    async with open_scripted_a1111() as upstream:
-        yield upstream
 
 
 @pytest.fixture

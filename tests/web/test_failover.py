@@ -8,22 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.a1111 import Reply, ScriptedA1111, answer, open_scripted_a1111
+from fakes.a1111 import Reply, ScriptedA1111, answer
 from fakes.failures import CUT_OFF, IN_TROUBLE, closed_port
 from fakes.pictures import png
 from service import Service, open_service
-
-
-@pytest.fixture
-async def one() -> AsyncIterator[ScriptedA1111]:
-    async with open_scripted_a1111() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-async def two() -> AsyncIterator[ScriptedA1111]:
-    async with open_scripted_a1111() as upstream:
-        yield upstream
 
 
 @pytest.fixture

@@ -8,25 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from fakes.a1111 import Reply, ScriptedA1111, answer, open_scripted_a1111, said
+from fakes.a1111 import Reply, ScriptedA1111, answer, said
 from fakes.failures import closed_port
 from fakes.pictures import png
 from service import Service, open_service
 
 OPTIONS = "/sdapi/v1/options"
 PROGRESS = "/sdapi/v1/progress"
-
-
-@pytest.fixture
-async def one() -> AsyncIterator[ScriptedA1111]:
-    async with open_scripted_a1111() as upstream:
-        yield upstream
-
-
-@pytest.fixture
-async def two() -> AsyncIterator[ScriptedA1111]:
-    async with open_scripted_a1111() as upstream:
-        yield upstream
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 
 from fakes.clients import RawClient, open_raw_client, open_slow_client, post
+from fakes.visitors import Clock
 from pico_a1111_proxy.web.bodies import read_body
 from pico_a1111_proxy.web.errors import add_error_handlers
 from pico_a1111_proxy.web.protocol import TitleCaseProtocol
@@ -22,14 +23,6 @@ MB = 1_000_000
 LIMIT = 4 * MB
 LARGE = bytes(3 * MB)
 FOREVER = 3600.0  # seconds that no test waits for
-
-
-@dataclass
-class Clock:
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass
