@@ -107,6 +107,5 @@ def test_an_interrupt_leaves_whole_frames_only(folder: Path) -> None:
     # In between Python may warn of the file that was being opened at that very moment.
     said = errors.split()
     assert (process.returncode, said[0], said[-1]) == (1, b"Converting", b"Aborted!")
-    assert b"KeyboardInterrupt" not in errors
     assert names_in(folder / "out") == ["a.rgb565-be"]
     assert (folder / "out/a.rgb565-be").read_bytes() == FRAME
