@@ -10,9 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from fakes.visitors import Clock, Visitor, crowd, ends_of, failure_of, settle
-from pico_a1111_proxy.errors import QueueFull, ShuttingDown
-from pico_a1111_proxy.gate import LONGEST_RETRY_SECONDS, Gate
+from fakes.visitors import Clock, Visitor, crowd, ends_of, failure_of, inside, settle
+from pico_a1111_proxy.errors import LONGEST_RETRY_SECONDS, QueueFull, ShuttingDown
+from pico_a1111_proxy.gate import Gate
 
 
 @pytest.mark.parametrize(("places", "line"), [(1, 0), (1, 3), (4, 10), (3, 1)])
@@ -52,7 +52,7 @@ async def test_a_place_is_given_back_when_the_work_fails() -> None:
     gate = Gate(1, 0, Clock())
     for _ in range(3):
         with pytest.raises(ZeroDivisionError):
-            async with gate.enter():
+            async with inside(gate):
                 _ = 1 / 0
     assert gate.inside == 0
 
@@ -125,7 +125,7 @@ async def test_when_to_come_back(places: int, waiting: int, seconds: list[float]
     clock = Clock()
     gate = Gate(places, waiting, clock)
     for length in seconds:
-        async with gate.enter():
+        async with inside(gate):
             clock.now += length
     async with crowd(gate, places + waiting + 1) as people:
         assert (await failure_of(people[-1][1], QueueFull)).retry_after == retry_after
@@ -134,7 +134,7 @@ async def test_when_to_come_back(places: int, waiting: int, seconds: list[float]
 async def test_nobody_is_told_to_come_back_after_hours() -> None:
     clock = Clock()
     gate = Gate(1, 0, clock)
-    async with gate.enter():
+    async with inside(gate):
         clock.now += 100_000
     assert gate.retry_after() == LONGEST_RETRY_SECONDS
 
@@ -152,7 +152,7 @@ async def test_what_failed_does_not_count_as_a_short_job() -> None:
     before = gate.retry_after()
     for _ in range(20):
         with pytest.raises(ZeroDivisionError):
-            async with gate.enter():
+            async with inside(gate):
                 _ = 1 / 0
     assert gate.retry_after() == before
 

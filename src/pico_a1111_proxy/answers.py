@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass
 
 Headers = tuple[tuple[str, str], ...]
@@ -30,6 +30,22 @@ class Answer:
     status: int
     headers: Headers
     body: bytes
+
+
+async def at_once(body: bytes) -> AsyncIterator[bytes]:
+    """A streamed body of which all is there already."""
+    yield body
+
+
+async def gather(body: AsyncIterator[bytes], most: int) -> bytes | None:
+    """The whole of a streamed body, None where it has over `most` bytes. Raises what the body raises."""
+    pieces, size = [], 0
+    async for piece in body:
+        pieces.append(piece)
+        size += len(piece)
+        if size > most:
+            return None
+    return b"".join(pieces)
 
 
 def end_to_end(headers: Iterable[tuple[str, str]]) -> Headers:

@@ -6,13 +6,11 @@ import asyncio
 import math
 from collections.abc import Hashable
 
-from pico_a1111_proxy.errors import QueueFull
+from pico_a1111_proxy.errors import RETRY_SECONDS, QueueFull
 from pico_a1111_proxy.flights import Flight
 from pico_a1111_proxy.gate import Visit
 from pico_a1111_proxy.jobs import Generation, Job
 from pico_a1111_proxy.renderings import Rendering
-
-RETRY_SECONDS = 5  # when one may come again whose patience was over
 
 
 class Attempt:

@@ -20,7 +20,17 @@ None of these knows a status of ours: `web/errors.py` holds the one table of tho
 
 from __future__ import annotations
 
+import math
+
 from pico_a1111_proxy.answers import Answer
+
+RETRY_SECONDS = 5  # when one may come again where nobody can tell
+LONGEST_RETRY_SECONDS = 120
+
+
+def whole_retry(seconds: float) -> int:
+    """A Retry-After: whole seconds, from 1 to LONGEST_RETRY_SECONDS."""
+    return min(max(1, math.ceil(seconds)), LONGEST_RETRY_SECONDS)
 
 
 class ProxyError(Exception):
@@ -58,8 +68,8 @@ class QueueFull(ProxyError):
 class ShuttingDown(ProxyError):
     """The service is stopping and takes no new work; `retry_after` is in whole seconds."""
 
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__(message)
+    def __init__(self, retry_after: int = RETRY_SECONDS) -> None:
+        super().__init__("The service is shutting down")
         self.retry_after = retry_after
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
-from pico_a1111_proxy.errors import ProxyError, QueueFull, ShuttingDown
+from pico_a1111_proxy.errors import LONGEST_RETRY_SECONDS, ProxyError, QueueFull, ShuttingDown, whole_retry
 from pico_a1111_proxy.timetable import Timetable
 
 FIRST_GUESS_SECONDS = 5.0  # how long a job is taken to last before one was seen
 WEIGHT_OF_NEWEST = 0.2  # of the newest job in the moving average
-LONGEST_RETRY_SECONDS = 120
 SHORTEST_JOB_SECONDS = 0.001  # for the pace of what takes no time
 
 
@@ -128,18 +126,6 @@ class Gate:
         self.waiting += 1
         return visit
 
-    @asynccontextmanager
-    async def enter(self, who: str = "") -> AsyncIterator[None]:
-        """Wait for a place and hold it. Raises what `come` and `admitted` raise."""
-        visit = self.come(who)
-        await visit.admitted()
-        try:
-            yield
-        except BaseException:
-            visit.leave(worked=False)
-            raise
-        visit.leave()
-
     def close(self) -> None:
         """Let nobody in any more: those in line are sent away, those inside finish."""
         self._closed = True
@@ -151,7 +137,7 @@ class Gate:
 
     def retry_after(self) -> int:
         """Whole seconds after which there would probably be room for one more; nobody is promised any."""
-        return min(max(1, math.ceil(self.seconds_until(self.waiting + 1))), LONGEST_RETRY_SECONDS)
+        return whole_retry(self.seconds_until(self.waiting + 1))
 
     def seconds_until(self, position: int) -> float:
         """How long it takes, probably, until who stands there in line has a place."""
@@ -203,13 +189,13 @@ class Gate:
     def _make_room(self, visit: Visit) -> None:
         """Send away somebody else for `visit`. Raises QueueFull where nobody is to go."""
         most = max(self._lines.values(), key=len, default=deque[Visit]())
-        may_go = [other for line in self._lines.values() for other in line if not other.is_promised]
         if len(most) >= len(self._lines.get(visit.who, ())) + 2:
-            may_go = [other for other in may_go if other in most]
+            may_go = list(most)
         else:
-            others = (other for other in may_go if other.who != visit.who)
+            others = (other for line in self._lines.values() for other in line if other.who != visit.who)
             may_go = [other for other in others if visit.was_expected and not other.was_expected]
-        last = max(may_go, key=lambda other: other.number, default=None)
+        unpromised = (other for other in may_go if not other.is_promised)
+        last = max(unpromised, key=lambda other: other.number, default=None)
         if last is None:
             raise QueueFull("The queue is full", self._come_again(visit.who))
         self._remove(last)
@@ -228,4 +214,4 @@ class Gate:
         return self._timetable.promise(who, self.waiting, pace)
 
     def _shutting_down(self) -> ShuttingDown:
-        return ShuttingDown("The service is shutting down", self.retry_after())
+        return ShuttingDown(self.retry_after())

@@ -22,7 +22,7 @@ from pico_a1111_proxy.tickets import Tickets
 from pico_a1111_proxy.watch import Watch
 
 PREFIX = "pico_a1111"
-CLIENT_LEFT = 499  # nginx's number for it
+CLIENT_LEFT = 499  # nginx's number for it; only the log and the counters see it
 OTHER_STATUS = "other"  # an upstream may answer with any number
 
 # Seconds: of answers from memory up to a long poll, of what a GPU takes, of what a processor takes.

@@ -20,7 +20,6 @@ from pico_a1111_proxy.frames import convert, preview
 HELD_BYTES = 64_000_000  # of pictures, all displays together
 MOST_MADE = 8  # things kept that were made of one picture
 MADE_BYTES = 2_000_000  # of them together
-RETRY_SECONDS = 5  # when a waiter who is sent away may come again
 
 
 class Made(Protocol):
@@ -154,7 +153,7 @@ class Newest:
             finally:
                 self.waiting -= 1
         if self._closed:
-            raise ShuttingDown("The service is shutting down", RETRY_SECONDS)
+            raise ShuttingDown
         newest = self.get(name)
         return None if newest is after else newest
 

@@ -26,7 +26,6 @@ E = TypeVar("E", bound=ProxyError)
 
 MOST_TICKETS = 1000
 HELD_BYTES = 64_000_000  # of what is ready to be fetched, all tickets together
-RETRY_SECONDS = 5  # when who is sent away may come again
 
 log = structlog.get_logger("tickets")
 
@@ -296,4 +295,4 @@ def _bare(error: E) -> E:
 
 
 def _shutting_down() -> ShuttingDown:
-    return ShuttingDown("The service is shutting down", RETRY_SECONDS)
+    return ShuttingDown()

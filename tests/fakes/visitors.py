@@ -23,6 +23,19 @@ class Clock:
         return self.now
 
 
+@asynccontextmanager
+async def inside(gate: Gate) -> AsyncIterator[None]:
+    """Wait for a place and hold it."""
+    visit = gate.come()
+    await visit.admitted()
+    try:
+        yield
+    except BaseException:
+        visit.leave(worked=False)
+        raise
+    visit.leave()
+
+
 @dataclass
 class Visitor:
     """Goes through the gate, stays inside until told to leave, and writes down that it was there."""

@@ -48,9 +48,9 @@ def test_a_refusal_keeps_the_upstreams_status() -> None:
         assert status_of(errors.UpstreamRejected("no", answer=Answer(status, (), b""))) == status
 
 
-@pytest.mark.parametrize("kind", [errors.QueueFull, errors.ShuttingDown])
-def test_who_is_sent_away_is_told_when_to_come_back(kind: type[errors.QueueFull | errors.ShuttingDown]) -> None:
-    assert respond_to(kind("full", 17)).headers["retry-after"] == "17"
+@pytest.mark.parametrize("error", [errors.QueueFull("full", 17), errors.ShuttingDown(17)], ids=["full", "stopping"])
+def test_who_is_sent_away_is_told_when_to_come_back(error: errors.ProxyError) -> None:
+    assert respond_to(error).headers["retry-after"] == "17"
 
 
 @pytest.mark.parametrize("character", ["x", '"', "\\", "\n", "\x01", "\x7f", "é", "熊", "🐻", "\ud800", "\udfff\x00"])

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from pico_a1111_proxy.answers import at_once
 from pico_a1111_proxy.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from pico_a1111_proxy.jobs import Generation, Job, Progress
 from pico_a1111_proxy.proxy import Condition, Finding, RelayAnswer, RelayRequest, Upstream
@@ -20,7 +21,6 @@ from pico_a1111_proxy.upstreams.sharing import (
     hold_answer,
     is_for_all,
     is_for_the_busy,
-    once,
 )
 
 T = TypeVar("T")
@@ -197,11 +197,11 @@ class Pool:
         told = [m for m in self._members if m.circuit.lets_in] or [self._last_resort(self._members)]
 
         async def tell(member: _Member) -> RelayAnswer | UpstreamError:
-            copy = replace(request, body=once(body) if body else None)
+            copy = replace(request, body=at_once(body) if body else None)
             try:
                 with member.circuit.attempt():
                     async with member.upstream.relay(copy) as answer:
-                        return replace(answer, body=once(await hold_answer(answer)))
+                        return replace(answer, body=at_once(await hold_answer(answer)))
             except UpstreamError as error:
                 return error
 

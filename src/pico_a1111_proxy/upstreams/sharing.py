@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from urllib.parse import unquote
 
 from pico_a1111_proxy import controls
+from pico_a1111_proxy.answers import gather
 from pico_a1111_proxy.errors import BodyTooLarge, UpstreamNonsense
 from pico_a1111_proxy.proxy import RelayAnswer, RelayRequest
 
@@ -46,7 +47,7 @@ async def hold(request: RelayRequest) -> bytes | None:
     """The body of `request`, whole. Raises BodyTooLarge, and what the body raises."""
     if request.body is None:
         return None
-    body = await _gather(request.body)
+    body = await gather(request.body, MOST_SHARED)
     if body is None:
         raise BodyTooLarge("The body is too large to be sent to every upstream: 1 MB at most")
     return body
@@ -54,25 +55,10 @@ async def hold(request: RelayRequest) -> bytes | None:
 
 async def hold_answer(answer: RelayAnswer) -> bytes:
     """The body of `answer`, whole. Raises UpstreamNonsense, and what the body raises."""
-    body = await _gather(answer.body)
+    body = await gather(answer.body, MOST_SHARED)
     if body is None:
         raise UpstreamNonsense("The upstream's answer is too long to be held here")
     return body
-
-
-async def once(body: bytes) -> AsyncIterator[bytes]:
-    """A body that is there already."""
-    yield body
-
-
-async def _gather(body: AsyncIterator[bytes]) -> bytes | None:
-    pieces, size = [], 0
-    async for piece in body:
-        pieces.append(piece)
-        size += len(piece)
-        if size > MOST_SHARED:
-            return None
-    return b"".join(pieces)
 
 
 def _last_segment(request: RelayRequest) -> str:

@@ -13,7 +13,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pico_a1111_proxy.jobs import looks_like_picture, read_json
-from pico_a1111_proxy.web.errors import CLIENT_LEFT, error_response
+from pico_a1111_proxy.metrics import CLIENT_LEFT
+from pico_a1111_proxy.web.errors import error_response
 
 log = structlog.get_logger("access")
 

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from pico_a1111_proxy import errors
+from pico_a1111_proxy.metrics import CLIENT_LEFT
 from pico_a1111_proxy.web.bodies import write_json
 
 # Looked up along the error's MRO, so a subclass without a row takes its parent's.
@@ -31,7 +32,6 @@ STATUSES: dict[type[errors.ProxyError], int] = {
 }
 
 LONGEST_WORDS = 450  # bytes of JSON; two such sentences keep an error under 1 kB
-CLIENT_LEFT = 499  # nginx's number for it; only the log sees it
 
 
 def status_of(error: errors.ProxyError) -> int:

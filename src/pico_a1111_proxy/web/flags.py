@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pico_a1111_proxy.answers import Headers, without
+from pico_a1111_proxy.answers import Headers, at_once, without
 from pico_a1111_proxy.errors import UpstreamNonsense
 from pico_a1111_proxy.jobs import read_json
 from pico_a1111_proxy.proxy import RelayAnswer
 from pico_a1111_proxy.web.access import names_secret
 from pico_a1111_proxy.web.bodies import replace_values
-from pico_a1111_proxy.web.transfers import at_once, gather
+from pico_a1111_proxy.web.transfers import whole_body
 
 LONGEST_FLAGS = 2**20  # bytes; A1111 has 10 kB of them
 LONGEST_SYSINFO = 2**23  # bytes; A1111 has some 100 kB of it
@@ -31,7 +31,7 @@ async def without_secrets(answer: RelayAnswer, by_name: bool) -> RelayAnswer:
     `by_name` also blanks the values whose names tell of a secret; the answer must then be a JSON object. Raises
     UpstreamError.
     """
-    body = await gather(answer, LONGEST_FLAGS if by_name else LONGEST_SYSINFO)
+    body = await whole_body(answer, LONGEST_FLAGS if by_name else LONGEST_SYSINFO)
     if body and any(
         name.lower() == "content-encoding" and value.lower() != "identity" for name, value in answer.headers
     ):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import Field, ValidationError, WrapValidator
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import BadRequest
-from pico_a1111_proxy.fields import OneOf, show
+from pico_a1111_proxy.fields import OneOf
 from pico_a1111_proxy.newest import Published
 from pico_a1111_proxy.pictures import KINDS, kind_of
 from pico_a1111_proxy.web.bases import NamedDisplay
@@ -25,13 +23,11 @@ from pico_a1111_proxy.web.conditional import ANY, named_tags, names, not_modifie
 from pico_a1111_proxy.web.contract import WITH_A_BODY, WITH_A_NAME, WITH_A_QUERY, Responses
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.methods import refuse_other_methods
-from pico_a1111_proxy.web.options import FrameOptions
+from pico_a1111_proxy.web.options import FrameOptions, Wait
 from pico_a1111_proxy.web.reading import PlainRoute
 from pico_a1111_proxy.web.representations import Representation, facts, represent
 from pico_a1111_proxy.web.sdapi import RequestRules
 from pico_a1111_proxy.wiring import Service
-
-LONGEST_WAIT = 60.0  # seconds
 
 _FRAME: Responses = {
     200: {
@@ -56,15 +52,6 @@ _PICTURE = {
         "content": {f"image/{kind}": {"schema": {"type": "string", "format": "binary"}} for kind in KINDS},
     }
 }
-
-
-def _check_wait(text: Any, convert: Callable[[Any], float]) -> float:
-    with suppress(ValidationError):
-        return convert(text)
-    raise ValueError(f"{show(text)} is not a number of seconds from 0 to {LONGEST_WAIT:g}")
-
-
-Wait = Annotated[float, Field(ge=0, le=LONGEST_WAIT, allow_inf_nan=False), WrapValidator(_check_wait)]
 
 
 class PushOptions(FrameOptions):

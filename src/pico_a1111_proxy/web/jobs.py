@@ -15,10 +15,9 @@ from pico_a1111_proxy.jobs import Progress
 from pico_a1111_proxy.tickets import Ticket
 from pico_a1111_proxy.web.conditional import conditional
 from pico_a1111_proxy.web.contract import BY_THE_UPSTREAM, LATER, WITH_A_NAME, WITH_A_QUERY, Refusal, Responses
-from pico_a1111_proxy.web.frames import Wait
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.methods import refuse_other_methods
-from pico_a1111_proxy.web.options import FrameOptions, RenderOptions
+from pico_a1111_proxy.web.options import FrameOptions, RenderOptions, Wait
 from pico_a1111_proxy.web.sdapi import facts_of, portray
 from pico_a1111_proxy.web.tickets import accepted, describe_ticket, say
 from pico_a1111_proxy.wiring import Service

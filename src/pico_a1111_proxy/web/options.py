@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import unquote_plus
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationError, WrapValidator, model_validator
 from starlette.datastructures import Headers
 
 from pico_a1111_proxy.displays import Display
@@ -17,6 +18,7 @@ from pico_a1111_proxy.errors import BadRequest
 from pico_a1111_proxy.fields import LONGEST_SHOWN, DisplayFields, OneOf, show
 from pico_a1111_proxy.web.bases import where_they_are
 
+LONGEST_WAIT = 60.0  # seconds
 ANSWERS = ("frame", "json", "preview", "original")
 
 _IN_FILES = "no query sets it; a profile in DISPLAYS_FILE and the command line do"
@@ -35,6 +37,15 @@ _ELSEWHERE = {
 
 # The answer that a media type in Accept asks for.
 _NAMED = {"application/octet-stream": "frame", "image/png": "preview", "application/json": "json"}
+
+
+def _check_wait(text: Any, convert: Callable[[Any], float]) -> float:
+    with suppress(ValidationError):
+        return convert(text)
+    raise ValueError(f"{show(text)} is not a number of seconds from 0 to {LONGEST_WAIT:g}")
+
+
+Wait = Annotated[float, Field(ge=0, le=LONGEST_WAIT, allow_inf_nan=False), WrapValidator(_check_wait)]
 
 
 class DisplayOptions(DisplayFields):

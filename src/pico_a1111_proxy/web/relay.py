@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from pico_a1111_proxy.answers import at_once
 from pico_a1111_proxy.archive import Archive
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import UpstreamError
@@ -25,7 +26,7 @@ from pico_a1111_proxy.web.flags import ask_in_plain, without_secrets
 from pico_a1111_proxy.web.headers import upwards
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.sdapi import RequestRules, generate_original
-from pico_a1111_proxy.web.transfers import Download, Upload, at_once, gather
+from pico_a1111_proxy.web.transfers import Download, Upload, whole_body
 
 log = structlog.get_logger("relay")
 
@@ -162,7 +163,7 @@ async def _carry(proxy: Proxy, asked: Asked, request: RelayRequest, down: Downlo
     await visit.admitted()
     try:
         async with proxy.upstream.relay(request) as answer:
-            body = await gather(answer, LONGEST_GENERATION)
+            body = await whole_body(answer, LONGEST_GENERATION)
     except BaseException as error:
         proxy.give_up(_DRAWN_APART, visit, error)
         raise

@@ -28,13 +28,12 @@ from pico_a1111_proxy.web.bodies import (
 from pico_a1111_proxy.web.contract import BY_THE_UPSTREAM, BY_THE_UPSTREAM_ITSELF, LATER, WITH_A_BODY, Responses
 from pico_a1111_proxy.web.headers import downwards, upwards
 from pico_a1111_proxy.web.leaving import unless_left
-from pico_a1111_proxy.web.options import RenderOptions, without_ours
+from pico_a1111_proxy.web.options import LONGEST_WAIT, RenderOptions, without_ours
 from pico_a1111_proxy.web.preferences import caching_of, patience_of, wants_to_come_back
 from pico_a1111_proxy.web.reading import PlainRoute
 from pico_a1111_proxy.web.representations import Representation, as_frame, as_json, as_preview, facts
 from pico_a1111_proxy.web.tickets import accepted
 
-LONGEST_WAIT = 60.0  # seconds
 SMALL_BODY = 4000  # bytes of one that is known again
 MOST_READ = 500  # of them
 

@@ -23,7 +23,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER
 
 from pico_a1111_proxy.errors import ShuttingDown
-from pico_a1111_proxy.newest import RETRY_SECONDS
 from pico_a1111_proxy.settings import Settings
 from pico_a1111_proxy.web.app import create_app
 from pico_a1111_proxy.web.errors import respond_to
@@ -164,7 +163,7 @@ class Cutting:
         except asyncio.CancelledError:
             # The server's doing, there is nobody else; left incomplete, an answer is none, and the client can tell.
             if not started:
-                refusal = respond_to(ShuttingDown("The service is shutting down", RETRY_SECONDS))
+                refusal = respond_to(ShuttingDown())
                 await refusal(scope, receive, send)
 
 

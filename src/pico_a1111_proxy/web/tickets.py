@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pico_a1111_proxy.gate import LONGEST_RETRY_SECONDS
+from pico_a1111_proxy.errors import whole_retry
 from pico_a1111_proxy.jobs import Progress, read_json
 from pico_a1111_proxy.tickets import Ticket
 from pico_a1111_proxy.web.bodies import write_json
@@ -47,5 +46,5 @@ def say(document: dict[str, Any], status: int = 200, headers: dict[str, str] | N
 def accepted(request: Request, ticket: Ticket, headers: dict[str, str] | None = None) -> Response:
     """The 202 of one that is not over, or that nobody has waited for."""
     document = describe_ticket(request, ticket)
-    seconds = min(max(1, math.ceil(document["eta_seconds"])), LONGEST_RETRY_SECONDS)
+    seconds = whole_retry(document["eta_seconds"])
     return say(document, 202, {"Location": path_of(ticket), "Retry-After": str(seconds), **(headers or {})})

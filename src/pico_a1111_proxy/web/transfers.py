@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Send
 
-from pico_a1111_proxy.answers import Headers, without
+from pico_a1111_proxy.answers import Headers, gather, without
 from pico_a1111_proxy.errors import BodyTooLarge, UpstreamNonsense
 from pico_a1111_proxy.proxy import RelayAnswer
 from pico_a1111_proxy.web.bodies import check_length, hold_whole, pieces, promised_length
@@ -81,17 +81,9 @@ class Download:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def gather(answer: RelayAnswer, most: int) -> bytes:
+async def whole_body(answer: RelayAnswer, most: int) -> bytes:
     """The body of `answer`, whole. Raises UpstreamNonsense over `most` bytes, and what the body raises."""
-    pieces, size = [], 0
-    async for piece in answer.body:
-        pieces.append(piece)
-        size += len(piece)
-        if size > most:
-            raise UpstreamNonsense("The upstream's answer is too long to be held here")
-    return b"".join(pieces)
-
-
-async def at_once(body: bytes) -> AsyncIterator[bytes]:
-    """A body that is there already."""
-    yield body
+    body = await gather(answer.body, most)
+    if body is None:
+        raise UpstreamNonsense("The upstream's answer is too long to be held here")
+    return body

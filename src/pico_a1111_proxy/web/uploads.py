@@ -9,14 +9,13 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pico_a1111_proxy.errors import QueueFull
+from pico_a1111_proxy.errors import QueueFull, whole_retry
 from pico_a1111_proxy.web.leaving import unless_left
 
 FREE = 2**16  # bytes of a body that need no room: a device's prompt never waits
 LEAST_ROOM = 64_000_000  # bytes
 LONGEST_LINE = 64  # who wait for room, each with a little of its body in buffers
 STEP = 2**18  # bytes of room that a slow body takes at a time
-LONGEST_RETRY_SECONDS = 120
 _FIRST_GUESS_SECONDS = 2.0  # for how long a body is held, before one was
 _WEIGHT_OF_NEWEST = 0.2
 
@@ -87,9 +86,9 @@ class Room:
 
     def _full(self, amount: int) -> QueueFull:
         before = sum(taken for taken, _ in self._line)
-        seconds = math.ceil((before + amount) / self.size * self._seconds_held)
+        seconds = (before + amount) / self.size * self._seconds_held
         words = "The service holds too many large requests"
-        return QueueFull(words, min(max(1, seconds), LONGEST_RETRY_SECONDS))
+        return QueueFull(words, whole_retry(seconds))
 
 
 class Hold:
