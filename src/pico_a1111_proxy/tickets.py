@@ -100,7 +100,7 @@ class Ticket:
         if not self.is_over and not self._closed and seconds > 0:
             await self._crowd.wait(seconds)
         if not self.is_over and self._closed:
-            raise _shutting_down()
+            raise ShuttingDown
 
     def end(self, outcome: Rendering | ProxyError | None, moment: float) -> None:
         """It is over; None is cancelled. The registry's own."""
@@ -177,7 +177,7 @@ class Tickets:
         Raises QueueFull and ShuttingDown.
         """
         if self._closed:
-            raise _shutting_down()
+            raise ShuttingDown
         ticket = Ticket(job.display, self._proxy.gate)
         ready = self._proxy.recall(job)
         if ready:
@@ -251,7 +251,7 @@ class Tickets:
 
     def _landed(self, ticket: Ticket, work: asyncio.Task[Rendering]) -> None:
         del self._work[ticket]
-        error = _shutting_down() if work.cancelled() else work.exception()
+        error = ShuttingDown() if work.cancelled() else work.exception()
         if ticket.is_over:
             return  # cancelled by its client
         if error is None:
@@ -292,7 +292,3 @@ def _bare(error: E) -> E:
     if isinstance(bare, UpstreamError) and bare.answer:
         bare.answer = replace(bare.answer, body=b"")
     return bare
-
-
-def _shutting_down() -> ShuttingDown:
-    return ShuttingDown()

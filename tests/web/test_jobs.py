@@ -172,13 +172,14 @@ async def test_the_place_in_line_is_told(narrow: Service, upstream: ScriptedA111
     assert len(upstream.generations) == 3
 
 
-async def test_progress_is_the_upstreams(upstream: ScriptedA1111, drawing: Drawing) -> None:
+@pytest.mark.parametrize("of", ["", "/frame"], ids=["the job", "its frame"])
+async def test_progress_is_the_upstreams(upstream: ScriptedA1111, drawing: Drawing, of: str) -> None:
     drawing.told = {"progress": 0.6, "eta_relative": 4.5, "state": {"job_count": 1, "sampling_steps": 20}}
     async with open_service(a1111_base_url=upstream.url) as fresh:
         path = await begin(fresh)
         await upstream.wait_for(1)
         for _ in range(500):
-            document = await state_of(fresh, path)
+            document = (await fresh.ask("GET", path + of)).json()
             if drawing.asked and document["progress"] == 0.6:
                 break
         assert (document["state"], document["progress"], document["eta_seconds"]) == ("running", 0.6, 4.5)

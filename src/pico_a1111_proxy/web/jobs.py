@@ -116,7 +116,7 @@ async def _progress(service: Service, ticket: Ticket) -> Progress | None:
 async def _fetch(request: Request, ticket: Ticket, answer: str) -> Response:
     """What there is of it as `answer`. Raises the job's own error, and HTTPException (404, 410) for no frame."""
     if not ticket.is_over:
-        return accepted(request, ticket)
+        return accepted(request, ticket, told=await _progress(request.state.service, ticket))
     if ticket.error:
         raise ticket.error
     rendering = ticket.rendering

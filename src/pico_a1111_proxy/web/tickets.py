@@ -43,8 +43,10 @@ def say(document: dict[str, Any], status: int = 200, headers: dict[str, str] | N
     return Response(write_json(document), status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
 
 
-def accepted(request: Request, ticket: Ticket, headers: dict[str, str] | None = None) -> Response:
-    """The 202 of one that is not over, or that nobody has waited for."""
-    document = describe_ticket(request, ticket)
+def accepted(
+    request: Request, ticket: Ticket, headers: dict[str, str] | None = None, told: Progress | None = None
+) -> Response:
+    """The 202 of one that is not over, or that nobody has waited for; `told` is as for `Ticket.outlook`."""
+    document = describe_ticket(request, ticket, told)
     seconds = whole_retry(document["eta_seconds"])
     return say(document, 202, {"Location": path_of(ticket), "Retry-After": str(seconds), **(headers or {})})
