@@ -1,0 +1,24 @@
+"""Adafruit 1.9 inch TFT, wired to a Pico W."""
+
+# A suggestion for a Pico W: SCK to GP18, MOSI to GP19, CS (TFTCS) to GP17, DC to GP16, RST to GP21, LITE (BL) to GP20.
+
+DISPLAY = "adafruit-1.9"
+CONTROLLER = "ST7789"
+WIDTH = 320
+HEIGHT = 170
+FORMAT = "rgb565-be"
+ROUND = False
+MADCTL = 0x60  # sure, with these offsets: setRotation(3) in adafruit/Adafruit-ST7735-Library:Adafruit_ST7789.cpp
+INVON = True
+X_OFFSET = 0
+Y_OFFSET = 35
+
+SPI = 0
+BAUDRATE = 24_000_000  # through loose wires
+SCK = 18
+MOSI = 19
+CS = 17
+DC = 16
+RST = 21
+BL = 20
+BUTTONS = {}
