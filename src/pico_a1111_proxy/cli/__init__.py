@@ -6,6 +6,7 @@ import click
 
 from pico_a1111_proxy.cli.cache import cache
 from pico_a1111_proxy.cli.displays import displays
+from pico_a1111_proxy.cli.panel import panel
 from pico_a1111_proxy.cli.pictures import convert, preview, testcard
 from pico_a1111_proxy.cli.serving import check_config, demo, doctor, serve
 
@@ -16,5 +17,5 @@ def main() -> None:
     """Stable Diffusion pictures for the small displays of microcontrollers."""
 
 
-for _command in (serve, demo, convert, preview, testcard, displays, cache, doctor, check_config):
+for _command in (serve, demo, convert, preview, testcard, displays, panel, cache, doctor, check_config):
     main.add_command(_command)
