@@ -34,7 +34,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FILES = sorted([*ROOT.glob("*.md"), ROOT / "device" / "README.md", *(ROOT / "docs").rglob("*.md")])
 TEXTS = {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in FILES}
 README = TEXTS["README.md"]
 EVERYWHERE = "\n".join([README, *(text for name, text in TEXTS.items() if name.startswith("docs/"))])

@@ -12,7 +12,7 @@ NAMELESS = {"utils", "util", "services", "helpers", "managers", "common", "misc"
 
 SOURCES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for folder in ("src", "tests", "bench")
+    for folder in ("src", "tests", "bench", "device")
     for path in sorted((ROOT / folder).rglob("*.py"))
 }
 
