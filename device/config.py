@@ -55,16 +55,22 @@ def read_board(name):
     try:
         return getattr(__import__("boards." + name), name)
     except (ImportError, AttributeError):
-        raise ConfigError(f'{FILE}: "board" is "{name}", and there is no boards/{name}.py.') from None
+        raise ConfigError(f'{FILE}: "board" is "{name}", and boards has no such file.') from None
 
 
-def likely_board():
-    """The board to tell about a wrong config on: the one that it names, as far as it can be read, or the usual one."""
-    try:
-        _, found, rest = _text().partition('"board"')
-        return read_board(rest.split('"')[1] if found else USUAL_BOARD)
-    except (ConfigError, IndexError):
-        return read_board(USUAL_BOARD)
+def likely_boards():
+    """Where to tell of a wrong config: on the board that it names, as far as it can be read, or on the usual one."""
+    boards = []
+    for find_name in (_named, lambda: USUAL_BOARD):
+        try:
+            boards.append(read_board(find_name()))
+        except (ConfigError, IndexError):
+            pass
+    return boards
+
+
+def _named():
+    return _text().partition('"board"')[2].split('"')[1]
 
 
 def _text():
@@ -72,7 +78,7 @@ def _text():
         with open(FILE) as file:
             return file.read().lstrip("\ufeff")  # which some editors put in front
     except OSError:
-        raise ConfigError(FILE + " is missing. Copy it to the board, beside main.py.") from None
+        raise ConfigError(FILE + " is missing. Copy config.example.json, and write your Wi-Fi into it.") from None
 
 
 def _value(given, name):

@@ -62,7 +62,7 @@ class FrameClient:
         return self._ask(self._request("POST", "/sdapi/v1/txt2img", json.dumps(fields).encode()), self._job)
 
     def wait(self, job, show=None, live=False):
-        """Wait for `job` and show its frame; with `live`, the drawing as it comes.
+        """Wait for `job` and show its frame; with `live`, the drawing as it comes, if no other is being drawn.
 
         `show` is now and then given a dict: the job's state, position (in line), progress (0 to 1) and eta_seconds.
         """
@@ -73,7 +73,7 @@ class FrameClient:
                 return
             if show:
                 show(told)
-            if live and told.get("state") == "running":
+            if live and told.get("live"):
                 try:
                     self.progress()
                 except FrameError:
@@ -296,5 +296,5 @@ def _split(url):
     host, _, port = place.partition(":")
     good = (port or "80").isdigit() and int(port or 80) in range(1, 65536)
     if scheme not in ("http", "https") or not host or not good:
-        raise ValueError("no address such as http://192.168.1.50:8080: " + url)
+        raise ValueError(url + " is no address such as http://192.168.1.50:8080")
     return scheme == "https", host, int(port or (443 if scheme == "https" else 80)), (slash + base).rstrip("/")

@@ -5,11 +5,12 @@ import sys
 import time
 
 import machine
-from config import ConfigError, likely_board, read_board, read_config
+from config import ConfigError, likely_boards, read_board, read_config
 from panel import Panel
 from picture_frame import PictureFrame
 
 BITES_AFTER = 8388  # milliseconds: the longest that the watchdog of a Pico can wait for its food
+KEPT = []  # a timer that nobody holds is collected, and stops
 MINUTE = 60  # seconds before the board begins anew after a surprise
 
 
@@ -20,7 +21,7 @@ def main():
         board = read_board(config["board"])
         panel = Panel(board)
         frame = PictureFrame(config, board, panel)
-    except (ConfigError, ValueError) as why:
+    except (ConfigError, ValueError) as why:  # a ValueError: the board's file is for another chip than this
         complain(why)
         return
     panel.light(config["light"])
@@ -40,10 +41,12 @@ def main():
 def complain(why):
     """Say what to mend in config.json, on whatever panel this is likely to be."""
     print(why)
-    try:
-        Panel(likely_board()).say(str(why))
-    except ConfigError:
-        pass  # there is no board file at all
+    for board in likely_boards():
+        try:
+            Panel(board).say(str(why))
+            return
+        except ValueError:
+            pass  # it is for another chip than this
 
 
 def report(why, panel):
@@ -73,7 +76,7 @@ def let_go(dog):
     """Leave the board to the REPL. Nothing stops a watchdog, so from now on a timer feeds it."""
     print("Stopped.")
     if dog and hasattr(machine, "Timer"):
-        machine.Timer(-1, period=2000, callback=lambda timer: dog.feed())
+        KEPT.append(machine.Timer(-1, period=2000, callback=lambda timer: dog.feed()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The least that shows a picture on a Waveshare Pico-LCD-1.3: 14 lines of code below this one, Wi-Fi included."""
+"""The least that shows a picture on a Waveshare Pico-LCD-1.3: 15 lines of code below this one, Wi-Fi included."""
 
 # Put your own Wi-Fi and the address that the service prints into the two lines in capitals.
 # The panel comes first: it takes the one buffer that pictures need while the memory is still in one piece.
@@ -14,6 +14,7 @@ SSID, PASSWORD = "your Wi-Fi", "its password"
 SERVICE = "http://192.168.1.50:8080"
 
 panel = Panel(waveshare_pico_lcd_1_3)
+panel.say("Joining", SSID)
 wlan = network.WLAN(network.STA_IF)
 wlan.active(True)
 wlan.connect(SSID, PASSWORD)

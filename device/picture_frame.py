@@ -3,6 +3,7 @@
 import gc
 from time import sleep_ms, ticks_diff, ticks_ms
 
+from config import ConfigError
 from frame_client import FrameClient, FrameError
 from keys import Keys
 from wifi import WiFi, WiFiError
@@ -12,7 +13,8 @@ LOOK = 25  # seconds for which the service holds the question for a newer pictur
 LONGEST_PAUSE = 60  # seconds between two tries while there is trouble
 LONGEST_WAIT = 3600  # the same where the service says when to come again
 MOST_LOSSES = 3  # how often a picture is asked for again after the service has lost it
-PASSING = {0: "no service", 429: "busy", 502: "cannot draw now", 503: "busy"}  # by status: goes away by itself
+PASSING = {0: "no service", 429: "not yet", 502: "no drawing", 503: "not now"}  # by status: goes away by itself
+READING = 10  # seconds for which something is left to be read
 TICK = 50  # milliseconds between two looks at the keys
 
 
@@ -21,7 +23,7 @@ class Pressed(Exception):
 
 
 class PictureFrame:
-    """What is between the keys and the glass. Raises ValueError for an address that is none."""
+    """What is between the keys and the glass. Raises ConfigError for an address that is none."""
 
     def __init__(self, config, board, panel):
         self.config = config
@@ -31,7 +33,10 @@ class PictureFrame:
         self.wishes = Wishes(config["prompts"], self.keys.has_joystick)
         self.wifi = WiFi(config["ssid"], config["password"], config["power_saving"])
         # It asks once: the waiting is done here, where the panel tells of it and a press ends it.
-        self.client = FrameClient(config["url"], panel, config["key"] or None, self.feed, retries=0)
+        try:
+            self.client = FrameClient(config["url"], panel, config["key"] or None, self.feed, retries=0)
+        except ValueError as why:
+            raise ConfigError(f'config.json: "url": {why}.') from None
 
         self.wish = None  # what is to be drawn
         self.job = None  # where the service has it, once it was asked for
@@ -123,7 +128,7 @@ class PictureFrame:
     def show_progress(self, told):
         """Show what there is of the picture, and over it how far it is. `told` is what the service says of the job."""
         state, part = told.get("state"), told.get("progress", 0)
-        if state == "running" and self.config["live"]:
+        if told.get("live") and self.config["live"]:
             try:
                 if self.client.progress():
                     self.picture = "half"
@@ -184,13 +189,17 @@ class PictureFrame:
             self.wishes.last = None  # or it would be brought back again and again
         self.wish, self.losses = None, 0
         self.picture = ""  # this wants to be read: it takes the whole glass
-        self.bear(str(why), "", 10)
+        if why.status == 401:
+            self.bear('The service wants a key: see "key" in config.json', "", READING)
+        else:
+            self.tell(str(why), "")
+            self.rest(READING)
 
     def bear(self, sentence, short, again=None):
         """Tell what is wrong and wait: twice as long each time up to a minute, or as the service says."""
         self.pause = min(max(2, self.pause * 2), LONGEST_PAUSE)
         seconds = max(self.pause, min(again or 0, LONGEST_WAIT))
-        self.tell(f"{sentence.rstrip('.')}. Again in {seconds} s.", f"{short}, again in {seconds} s")
+        self.tell(f"{sentence.rstrip('.')}. Again in {seconds} s.", f"{short}, {seconds} s")
         self.rest(seconds)
 
     # --- Small things ----------------------------------------------------------------------------------------------

@@ -122,8 +122,8 @@ def test_a_display_without_a_board_names_those_with_one() -> None:
     result = run("panel", "--display", "pimoroni-presto", "--png", "x")
 
     assert result.exit_code == 2
-    assert "pimoroni-presto has no board file; these have: " in result.stderr
-    named = result.stderr.rpartition(": ")[2].strip().split(", ")
+    assert "no file for pimoroni-presto on a Pico in device/boards; there are " in result.stderr
+    named = result.stderr.rpartition("there are ")[2].strip().split(", ")
     assert {LCD, "waveshare-pico-lcd-1.3"} <= set(named) <= set(DISPLAYS) - {"pimoroni-presto"}
     assert run("panel", "--display", "waveshare", "--png", "x").exit_code == 2
 

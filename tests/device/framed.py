@@ -87,11 +87,13 @@ class Framed:
         await self.until(lambda: self.colour == colour)
 
     async def press(self, key: str) -> None:
-        """Press a key until the program has looked."""
+        """Press a key until the program has looked, and let go of it for longer than it bounces."""
         number = self.pico.board.BUTTONS[key]  # type: ignore[attr-defined]
         self.pico.wire.press(number)
         await self.looks()
         self.pico.wire.press(number, down=False)
+        self.pico.wire.clock.move(200)
+        await self.looks()
 
     async def looks(self) -> None:
         """Until the program has looked at the keys once more, and again: only then it has seen one that came up."""

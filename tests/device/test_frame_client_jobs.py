@@ -14,7 +14,7 @@ from fakes.jobs import Drawing
 from fakes.pictures import BLUE, b64, png
 from service import Service, open_service
 
-WAITING = said({"state": "running", "position": 0, "progress": 0.5, "eta_seconds": 3.5}, 202)
+WAITING = said({"state": "running", "position": 0, "progress": 0.5, "eta_seconds": 3.5, "live": True}, 202)
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ tell("seed", lambda: client.seed)
 """
         asked = await ask(vm, program)
         seen = server.asked("a")
-    assert asked["told"].gave == {"state": "running", "position": 0, "progress": 0.5, "eta_seconds": 3.5}
+    assert asked["told"].gave == json.loads(WAITING.body)
     assert (asked["waited"].error, asked["seed"].gave) == ("", 77)
     assert [one.method for one in seen] == ["POST"] + ["GET"] * 5
     assert {one.target for one in seen[1:]} == {"/a/jobs/one/frame?wait=7"}

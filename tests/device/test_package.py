@@ -142,12 +142,13 @@ def test_without_mip_library_and_picture_frame_get_to_their_places(board: Serial
     follow(board, "### Without mip", copy)
     library = {"/lib/frame_client.py", "/lib/panel.py", "/lib/boards/waveshare_pico_lcd_1_3.py"}
     assert board.files() == library
-    follow(board, "### The picture frame", copy)
+    shutil.copy(copy / "device" / "config.example.json", copy / "device" / "config.json")
+    follow(board, "### Onto the board", copy)
     assert board.files() - library == {*(f"/{name}" for name in FRAME), "/config.json"}
     lend_modules(board)
     assert board.run("import main; print(main.main)"), "it runs only as the main program"
     assert json.loads(board.run("print(open('config.json').read())")) == json.loads(
-        (DEVICE / "config.json").read_text(encoding="utf-8")
+        (DEVICE / "config.example.json").read_text(encoding="utf-8")
     )
 
 

@@ -162,6 +162,7 @@ async def test_the_place_in_line_is_told(narrow: Service, upstream: ScriptedA111
     paths = [await begin(narrow, {"n": n}) for n in range(3)]
     documents = [await state_of(narrow, path) for path in paths]
     assert [(one["state"], one["position"]) for one in documents] == [("running", 0), ("queued", 1), ("queued", 2)]
+    assert [one["live"] for one in documents] == [True, False, False]
     assert 0 < documents[0]["eta_seconds"] < documents[1]["eta_seconds"] < documents[2]["eta_seconds"]
     full = await narrow.txt2img({}, **LATER)
     assert (full.status, full.json()["error"]) == (503, "The queue is full")
@@ -170,6 +171,17 @@ async def test_the_place_in_line_is_told(narrow: Service, upstream: ScriptedA111
     for path in paths:
         assert (await narrow.ask("GET", f"{path}/frame?wait=60")).status == 200
     assert len(upstream.generations) == 3
+
+
+async def test_what_is_seen_being_drawn_may_be_anothers(upstream: ScriptedA1111, drawing: Drawing) -> None:
+    async with open_service(a1111_base_url=upstream.url, max_workers=2) as fresh:
+        paths = [await begin(fresh, {"n": n}) for n in range(2)]
+        await upstream.wait_for(2)
+        documents = [await state_of(fresh, path) for path in paths]
+        assert [(one["state"], one["live"]) for one in documents] == [("running", False)] * 2
+        drawing.now.set()
+        for path in paths:
+            assert (await fresh.ask("GET", f"{path}/frame?wait=60")).status == 200
 
 
 @pytest.mark.parametrize("of", ["", "/frame"], ids=["the job", "its frame"])

@@ -160,10 +160,11 @@ def _open(name: str) -> Pico:
 
     display = choose_display({"display": name})
     try:
-        known = runner.boards()
+        known = [board for board in runner.boards() if runner.is_a_picos(runner.load_board(board))]
         if runner.board_name(display) not in known:
             good = ", ".join(display.name for display in DISPLAYS.values() if runner.board_name(display) in known)
-            raise click.BadParameter(f"{name} has no board file; these have: {good}", param_hint="--display")
+            words = f"there is no file for {name} on a Pico in device/boards; there are {good}"
+            raise click.BadParameter(words, param_hint="--display")
         return runner.Pico(display, realtime=True)
     except (ValueError, FileNotFoundError) as error:
         raise click.ClickException(str(error)) from error

@@ -19,6 +19,7 @@ from pico_a1111_proxy.simulator.glass import Glass
 from pico_a1111_proxy.simulator.radio import Radio
 from pico_a1111_proxy.simulator.wire import Wire
 
+_LAST_PIN = 29  # of an RP2
 _PACKAGE = Path(__file__).parents[1]
 _MODULES = Path(__file__).with_name("modules")
 _FOR_MODULES = frozenset(("PIL",))  # framebuf has its letters from there
@@ -40,6 +41,13 @@ def board_name(display: Display) -> str:
 def boards() -> list[str]:
     """The names of all files in `boards`."""
     return sorted(file.stem for file in (device_folder() / "boards").glob("*.py") if file.stem != "__init__")
+
+
+def is_a_picos(board: object) -> bool:
+    """Whether an RP2 has the pins and the SPI of a board file: some are for an ESP32."""
+    facts = vars(board)
+    pins = [facts.get(name) for name in ("SCK", "MOSI", "CS", "DC", "RST", "BL")]
+    return facts["SPI"] in (0, 1) and all(pin is None or pin <= _LAST_PIN for pin in pins)
 
 
 def load_board(name: str) -> object:

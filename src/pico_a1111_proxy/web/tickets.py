@@ -29,6 +29,7 @@ def describe_ticket(request: Request, ticket: Ticket, told: Progress | None = No
         "position": outlook.position,
         "progress": round(outlook.progress, 3),
         "eta_seconds": round(outlook.eta_seconds, 1),
+        "live": ticket.seconds_alone is not None,
         "expires_seconds": None if expires is None else round(expires),
         "frame": f"{path_of(ticket)}/frame",
     }
