@@ -30,8 +30,8 @@ class FrameError(Exception):
 class FrameClient:
     """Asks the service at `url` for frames for `panel`.
 
-    `key` is one of its SERVICE_API_KEY. `feed` is called at least once a second, for a watchdog. The settings below can
-    be given by name, or changed later.
+    `key` is one of its SERVICE_API_KEY. `feed` is for a watchdog: it is called at least once a second, but while this
+    looks for a name, and for the 4 seconds that connecting may take. The settings can be given by name, or set later.
     """
 
     timeout = 10  # seconds of silence after which a connection is given up

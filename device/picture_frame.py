@@ -119,8 +119,8 @@ class PictureFrame:
             self.losses += 1
             self.job = None  # the service began anew, and knows no jobs from before: the next turn asks again
             return
-        print("Drawn with the seed", self.client.seed)
         self.wishes.keep(self.wish)
+        print("Drawn with the seed", self.client.seed)
         self.wish, self.job, self.losses = None, None, 0
         self.touched = ticks_ms()
         self.settle("wished")

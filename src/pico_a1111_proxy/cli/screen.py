@@ -42,7 +42,8 @@ class Screen:
         size = shutil.get_terminal_size()
         rows = max(1, size.lines - _SAID - 1)
         columns = max(1, min(size.columns, 2 * rows * image.width // image.height))
-        below = "".join(f"\n{line[: size.columns - 1]}{_REST}" for line in self._said)
+        said = tuple(self._said)  # the board's thread says more meanwhile
+        below = "".join(f"\n{line[: size.columns - 1]}{_REST}" for line in said)
         start = _HOME if self._begun else _CLEAR + _HOME
         self._out.write(f"{start}{draw(image, columns)}{below}{_TO_THE_END}\n")
         self._out.flush()

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from pico_a1111_proxy.simulator.chip import NEWEST
+
 # The same in CPython, as far as MicroPython has them.
 SHARED = frozenset(
     ("array", "binascii", "cmath", "collections", "errno", "hashlib", "heapq", "io", "json", "math", "re", "struct")
 )
-VERSION = (1, 28, 0)
+VERSION = (*NEWEST, 0)
 
 Say = Callable[..., None]
 

@@ -176,8 +176,10 @@ class Wire:
 
     def _is_interrupted(self) -> bool:
         """Whether Ctrl-C was pressed; it is told once."""
-        was, self._interrupted = self._interrupted, False
-        return was
+        if not self._interrupted:
+            return False  # and is not forgotten where another thread presses it just now
+        self._interrupted = False
+        return True
 
     def _skip_to(self, until: float) -> None:
         """Move the clock on, though not past what happens before."""
