@@ -49,6 +49,7 @@ class FrameClient:
             if not hasattr(self, name):
                 raise TypeError("no such setting: " + name)
             setattr(self, name, value)
+        self.place = None  # where the service is, as getaddrinfo says: a name is looked up once
         self.seed = None  # of the last frame, where the service knows it
         self.etag = None  # of the frame that the panel shows; set it to None when you draw over that
 
@@ -68,7 +69,8 @@ class FrameClient:
         """
         started = ticks_ms()
         while True:
-            told = self._ask(job + "/frame?wait=%d" % self.poll, self._show, self.poll)
+            pause = 1 if live else self.poll
+            told = self._ask(job + "/frame?wait=%d" % pause, self._show, pause)
             if not isinstance(told, dict):
                 return
             if show:
@@ -92,10 +94,7 @@ class FrameClient:
         return shown
 
     def newest(self, wait=0):
-        """Show the display's newest frame, unless the panel shows it; tell whether it did.
-
-        With `wait`, up to 60, the service waits so many seconds for another.
-        """
+        """Show the display's newest frame, unless it is there; tell whether it did. Waits up to `wait` seconds, 60."""
         return self._ask("/frame?wait=%d" % wait, self._show, wait)
 
     def pause(self, seconds):
@@ -118,8 +117,7 @@ class FrameClient:
         return "\r\n".join(lines + ["\r\n"]).encode() + body
 
     def _ask(self, request, use, wait=0):
-        # What `use` makes of the answer, asked for again where that may help; the service holds it for `wait` seconds.
-        # `request` is its bytes, or the path of a GET.
+        # What `use` makes of the answer to a request's bytes, or to a GET's path; it may be held for `wait` seconds.
         left = self.retries
         while True:
             link = _Link(self)
@@ -201,28 +199,30 @@ class _Link:
         self._read_head()
         self.silence -= wait
         words = self.complaint() if self.status not in (200, 202, 204, 304) else ""
-        if words and not words.startswith("No picture"):  # which is no fault: there is none yet
+        none_yet = self.status == 404 and words.startswith("No picture")
+        if words and not none_yet:
             again = max(1, self.number("retry-after", 5)) if self.status in (429, 503) else None
             raise FrameError(words, self.status, again)
 
     def _connect(self, host, port):
-        words = "no address is known for " + host
+        client, words = self.client, "no address is known for " + host
+        client.feed()
         try:
-            family, kind, _, _, address = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
+            client.place = client.place or socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)[0]
             words = self.name + " does not answer"
-            self.client.feed()
-            self.socket = socket.socket(family, kind)
+            client.feed()
+            self.socket = socket.socket(client.place[0], client.place[1])
             self.socket.settimeout(min(4, self.silence))  # nothing is fed while this connects
-            self.socket.connect(address)
-            self.client.feed()
-            if self.client.secure:
-                tls = self.client.tls or __import__("ssl")  # not every firmware has it
+            self.socket.connect(client.place[-1])
+            client.feed()
+            if client.secure:
+                tls = client.tls or __import__("ssl")  # not every firmware has it
                 self.socket = tls.wrap_socket(self.socket, server_hostname=host)
             self.socket.setblocking(False)
         except (OSError, ValueError, ImportError) as error:
-            raise FrameError(
-                "%s (%s)" % (words, str(error).split("] ")[-1]), again=None if isinstance(error, ImportError) else 2
-            )
+            client.place = None
+            again = None if isinstance(error, ImportError) else 2
+            raise FrameError("%s (%s)" % (words, str(error).split("] ")[-1]), again=again)
 
     def _now(self, call, data):
         # What `call(data)` gives back, as soon as the socket is ready for it.

@@ -14,6 +14,7 @@ LONGEST_PAUSE = 60  # seconds between two tries while there is trouble
 LONGEST_WAIT = 3600  # the same where the service says when to come again
 MOST_LOSSES = 3  # how often a picture is asked for again after the service has lost it
 PASSING = {0: "no service", 429: "not yet", 502: "no drawing", 503: "not now"}  # by status: goes away by itself
+MOST_SILENCES = 5
 READING = 10  # seconds for which something is left to be read
 TICK = 50  # milliseconds between two looks at the keys
 
@@ -35,12 +36,14 @@ class PictureFrame:
         # It asks once: the waiting is done here, where the panel tells of it and a press ends it.
         try:
             self.client = FrameClient(config["url"], panel, config["key"] or None, self.feed, retries=0)
+            self.client.poll = 1 if config["live"] else 4
         except ValueError as why:
             raise ConfigError(f'config.json: "url": {why}.') from None
 
         self.wish = None  # what is to be drawn
         self.job = None  # where the service has it, once it was asked for
         self.losses = 0
+        self.silences = 0  # how often in a row nobody answered
         self.picture = ""  # what the glass shows: a picture that was "wished" for, "found" or is "half" done; or words
         self.stale = True  # the picture has to be brought back: it is not there yet, or there are words over it
         self.told = ""
@@ -103,7 +106,8 @@ class PictureFrame:
         ssid = self.config["ssid"]
         self.tell(f"Connecting to the Wi-Fi {ssid}.", "joining " + ssid)
         self.wifi.connect(self.rest)
-        self.pause = 0
+        if not self.silences:
+            self.pause = 0
 
     def draw(self):
         """Have the wish drawn. After trouble the next turn goes on where this one was."""
@@ -182,6 +186,9 @@ class PictureFrame:
         """Tell why the service gave no picture, and wait. Raises Pressed."""
         if why.status not in (0, 429):
             self.job = None
+        self.silences = 0 if why.status else self.silences + 1
+        if self.silences and self.silences % MOST_SILENCES == 0:
+            self.wifi.leave()  # it may be the Wi-Fi, whatever the chip says: the next turn joins it anew
         if why.status in PASSING:
             self.bear(str(why), PASSING[why.status], why.again)
             return
@@ -216,7 +223,7 @@ class PictureFrame:
 
     def settle(self, picture):
         """All is well: the glass shows `picture`."""
-        self.picture, self.stale, self.told, self.pause = picture, False, "", 0
+        self.picture, self.stale, self.told, self.pause, self.silences = picture, False, "", 0, 0
 
     def feed(self):
         """Feed the watchdog and look at the keys: called at least once a second, whatever is done. Raises Pressed."""

@@ -46,15 +46,22 @@ class WiFi:
         finally:
             # Otherwise the chip goes on with this try, and takes no notice of the next.
             if not self.wlan.isconnected():
-                self.wlan.disconnect()
+                self.leave()
+
+    def leave(self):
+        """Leave the network: a chip may say that it is connected when nothing comes through any more."""
+        try:
+            self.wlan.disconnect()
+        except OSError:
+            pass  # it was in none
 
     def _begin(self):
         self.wlan.active(True)
         if not self.power_saving:
             try:
-                self.wlan.config(pm=NO_POWER_SAVING)
-            except ValueError:
-                pass  # another chip than the Pico's
+                self.wlan.config(pm=getattr(network.WLAN, "PM_NONE", NO_POWER_SAVING))
+            except (OSError, RuntimeError, ValueError):
+                pass  # another chip than the Pico's, which has its own words for it
         self.wlan.connect(self.ssid, self.password)
 
     def _check(self, status):

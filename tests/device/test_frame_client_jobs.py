@@ -225,7 +225,7 @@ tell("waited", lambda: FrameClient({server.url!r} + "/a", panel).wait("/jobs/one
         asked = await ask(vm, program)
         asked_for = [seen.target.split("/")[-1] for seen in server.asked("a")]
     assert (asked["waited"].error, asked["waited"].rows) == ("", 80)
-    assert asked_for == ["frame?wait=4", "progress", "frame?wait=4", "frame?wait=4"]
+    assert asked_for == ["frame?wait=1", "progress", "frame?wait=4", "frame?wait=4"]
 
 
 async def test_a_job_is_waited_for_without_words_on_it(vm: str) -> None:

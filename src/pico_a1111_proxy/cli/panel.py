@@ -32,55 +32,6 @@ _BOOT = 0.5  # seconds until a board that was reset runs again
 _ASKED = "asked.json"
 _TAKEN_ALONG = ("*.py", "*.json", "boards/*.py", "lib/**/*.py")  # of a program's folder
 
-# It runs on the board, with the client and the driver of device/ as they are.
-_PROGRAM = """
-import json, sys
-from frame_client import FrameClient, FrameError
-from panel import Panel
-
-with open("asked.json") as file:
-    asked = json.load(file)
-panel = Panel(getattr(__import__("boards." + asked["board"]), asked["board"]))
-
-try:
-    # Without a second try at first: who sits there hears at once what is wrong.
-    client = FrameClient(asked["url"], panel, asked["key"], retries=0)
-except ValueError as why:
-    sys.exit(str(why))
-
-def draw():
-    job = client.submit(asked["prompt"], **asked["fields"])
-    client.retries = 3
-    try:
-        client.wait(job, lambda told: panel.bar(told["progress"]), asked["live"])
-    except KeyboardInterrupt:
-        client.cancel(job)
-        raise
-    if client.seed is not None:
-        print("Seed", client.seed)
-
-def newest():
-    if not client.newest():
-        sys.exit("Nothing has been drawn for this display yet")
-
-def follow():
-    client.newest()
-    while True:
-        try:
-            pause = 0 if client.newest(wait=30) else 1
-        except FrameError as why:
-            if why.again is None:
-                raise
-            print(why)
-            pause = why.again
-        client.pause(pause)
-
-try:
-    {"draw": draw, "newest": newest, "follow": follow}[asked["what"]]()
-except FrameError as why:
-    sys.exit(str(why))
-"""
-
 
 @click.command()
 @click.argument("prompt", required=False)
@@ -111,9 +62,11 @@ def panel(context: click.Context, /, **options: Any) -> None:
     files = _beside(options["program"]) if options["program"] else {}
     pico = _open(options["display"] if chosen else _named_in(files) or options["display"])
     if options["program"]:
-        program, name = options["program"].read_text(encoding="utf-8"), str(options["program"])
+        program, name = _text_of(options["program"]), str(options["program"])
     else:
-        program, name, files = _PROGRAM, "panel", {_ASKED: json.dumps(_asked(pico, options))}
+        from pico_a1111_proxy.simulator.runner import own_program  # noqa: PLC0415 - it loads what others need not
+
+        program, name, files = own_program("asks"), "panel", {_ASKED: json.dumps(_asked(pico, options))}
     run = _Run(pico, options["png"], lasts=bool(options["program"]) or (options["newest"] and not options["once"]))
     run.until_the_end(program, files, name)
 
@@ -136,6 +89,14 @@ def _refuse(options: Mapping[str, Any]) -> None:
         raise click.UsageError("Standard output is a terminal: name a file, or send it into a pipe")
     if options["png"] not in (None, PIPE) and not Path(options["png"]).parent.is_dir():
         raise click.ClickException(f"{options['png']}: No such file or directory")  # told before anything is drawn
+
+
+def _text_of(program: Path) -> str:
+    """Raises ClickException for what is no text."""
+    try:
+        return program.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{program} is no UTF-8 text") from None
 
 
 def _beside(program: Path) -> dict[str, str]:
@@ -171,7 +132,7 @@ def _open(name: str) -> Pico:
 
 
 def _asked(pico: Pico, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What _PROGRAM is to do."""
+    """What programs/asks.py is to do."""
     from pico_a1111_proxy.simulator.runner import board_name  # noqa: PLC0415
 
     what = "draw" if not options["newest"] else "newest" if options["once"] else "follow"
@@ -200,6 +161,7 @@ class _Run:
         self._shown: Image.Image | None = None
         self._failed = ""
         self._leaving = False
+        self._pulled = False  # the plug
 
     def until_the_end(self, program: str, files: Mapping[str, str], name: str) -> None:
         """Run it until it ends, or Ctrl-C ends it. Raises ClickException where it failed."""
@@ -212,7 +174,7 @@ class _Run:
             board.start()
             while True:
                 try:
-                    while board.is_alive():
+                    while board.is_alive() and not self._pulled:  # a program that never sleeps takes no notice
                         keyboard.wait(_LOOK)
                         self._look()
                     break
@@ -241,7 +203,7 @@ class _Run:
             except Hangs as why:
                 self._failed = str(why)
             except Exception as error:  # noqa: BLE001 - whatever the program did not catch is told
-                self._failed = _told(error, name)
+                self._failed = _told(error)
             else:
                 self._failed = str(self._pico.status or "")
             break
@@ -250,6 +212,7 @@ class _Run:
         """Ctrl-C goes to the program; whoever presses it again pulls the plug."""
         if self._leaving:
             self._pico.wire.cut_power()
+            self._pulled = True
         else:
             self._leaving = True
             self._pico.wire.interrupt()
@@ -283,9 +246,13 @@ class _Run:
             raise click.ClickException(f"{self._png}: {error.strerror}") from error
 
 
-def _told(error: Exception, name: str) -> str:
-    """The traceback, from the program's own first line on."""
-    at = error.__traceback__
-    while at and at.tb_frame.f_code.co_filename != name:
-        at = at.tb_next
-    return "".join(traceback.format_exception(type(error), error, at or error.__traceback__)).rstrip()
+def _told(error: Exception) -> str:
+    """The traceback, of the lines of the program and of device/ only, as a board tells it."""
+    told = traceback.TracebackException.from_exception(error)
+    told.stack = traceback.StackSummary.from_list([line for line in told.stack if not _is_ours(line.filename)])
+    told.__context__ = told.__cause__ = None
+    return "".join(told.format()).rstrip()
+
+
+def _is_ours(file: str) -> bool:
+    return Path(file).is_relative_to(Path(__file__).parents[1])

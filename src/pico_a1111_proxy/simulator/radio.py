@@ -15,13 +15,15 @@ class Radio:
 
     `ssid` and `key` are what it wants; None takes anything. `after` is how often the status is asked before the board
     is connected. In each of `away`, from and to in simulated milliseconds, the network is gone; who was in it has to
-    join again. Until the program touches its Wi-Fi, the board is taken to be connected.
+    join again. From `deaf` on nothing comes through, though the chip says otherwise, until the board joins again.
+    Until the program touches its Wi-Fi, the board is taken to be connected.
     """
 
     ssid: str | None = None
     key: str | None = None
     after: int = 0
     away: Sequence[tuple[float, float]] = ()
+    deaf: float | None = None
     power_saving: int | None = field(default=None, init=False)
     _touched: bool = field(default=False, init=False)
     _status: int = field(default=IDLE, init=False)
@@ -52,7 +54,8 @@ class Radio:
             return not self._is_away(now)
         if self._status == JOINED and self._was_away(now):
             self._status = IDLE
-        return self._status == JOINED
+        is_deaf = self.deaf is not None and self._since < self.deaf <= now
+        return self._status == JOINED and not is_deaf
 
     def next_change(self, now: int) -> float | None:
         """When the network comes back by itself, in milliseconds; None where it does not."""

@@ -43,6 +43,11 @@ def boards() -> list[str]:
     return sorted(file.stem for file in (device_folder() / "boards").glob("*.py") if file.stem != "__init__")
 
 
+def own_program(name: str) -> str:
+    """The text of programs/NAME.py."""
+    return (Path(__file__).with_name("programs") / f"{name}.py").read_text(encoding="utf-8")
+
+
 def is_a_picos(board: object) -> bool:
     """Whether an RP2 has the pins and the SPI of a board file: some are for an ESP32."""
     facts = vars(board)

@@ -2,8 +2,8 @@
 const IDLE = 0, CONNECTING = 1, JOINED = 3, NO_NETWORK = -2, WRONG_PASSWORD = -3;
 
 export class Radio {
-  constructor({ ssid = null, key = null, after = 0, away = [] }) {
-    Object.assign(this, { ssid, key, after, away, touched: false, status: IDLE, left: 0, since: 0 });
+  constructor({ ssid = null, key = null, after = 0, away = [], deaf = null }) {
+    Object.assign(this, { ssid, key, after, away, deaf, touched: false, status: IDLE, left: 0, since: 0 });
   }
 
   tell(what, a, b, now) {
@@ -18,7 +18,8 @@ export class Radio {
   reaches(now) {
     if (!this.touched) return !this.isAway(now);
     if (this.status === JOINED && this.away.some(([begin, end]) => begin <= now && end > this.since)) this.status = IDLE;
-    return this.status === JOINED;
+    const isDeaf = this.deaf !== null && this.since < this.deaf && this.deaf <= now;
+    return this.status === JOINED && !isDeaf;
   }
 
   // When the network comes back by itself; Infinity where it does not.
