@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from fakes.a1111 import Reply, Seen
 
-PATIENCE = 10  # seconds; reached only by a server that hangs
+PATIENCE = 120  # seconds; reached only by a server that hangs
 
 
 @dataclass(frozen=True)

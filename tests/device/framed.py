@@ -18,12 +18,12 @@ from pico_a1111_proxy.simulator.runner import Pico, device_folder
 from pico_a1111_proxy.simulator.wire import PowerCut
 
 LCD = "waveshare-pico-lcd-1.3"
-NOWHERE = "http://127.0.0.1:9"  # refuses every connection
+NOWHERE = "http://127.0.0.1:9"  # is never asked
 MAIN = (device_folder() / "main.py").read_text(encoding="utf-8")
 COLOURS = {"A": (255, 0, 0), "B": (0, 255, 0), "X": (0, 0, 255), "Y": (255, 255, 0)}
 LIVE = (255, 0, 255)  # what the upstream shows of a picture that is not done
 PUSHED = (0, 255, 255)
-LONG = 40  # seconds that no step of a test takes
+LONG = 120  # seconds that no step of a test takes
 
 
 def config(address: str, **changed: Any) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from device.vms import run
-from fakes.a1111 import answer, open_scripted_a1111
+from fakes.a1111 import answer, in_turn, open_scripted_a1111
 from fakes.pictures import encode
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.frames import convert, preview
@@ -167,7 +167,7 @@ async def measure(name: str, pictures: list[bytes], serving: Serving) -> Figures
     # Counting makes garbage itself: so what is held is told by a run without.
     async with open_scripted_a1111() as upstream, serving(upstream.url) as url:
         begin = _BEGIN.replace("BOARD", board_name(DISPLAYS[name])).replace("URL", url)
-        upstream.script = [answer(picture) for picture in pictures * 2]
+        upstream.standing = in_turn(*(answer(picture) for picture in pictures * 2))
         lines = await _printed(name, begin + _HELD.replace("FRAMES", str(len(pictures))), look)
         counted = await _printed(name, begin + _STAND_INS + _GARBAGE, look)
     garbage = {what: _read(counted)[what] for what in ("garbage", "stand_ins")}
@@ -178,7 +178,7 @@ async def draws_within(name: str, room: int, serving: Serving) -> bool:
     """Whether a frame is drawn where so many bytes are free beside the band of rows."""
     async with open_scripted_a1111() as upstream, serving(upstream.url) as url:
         begin = _BEGIN.replace("BOARD", board_name(DISPLAYS[name])).replace("URL", url)
-        upstream.script = [answer(noise(1))] * 2
+        upstream.standing = in_turn(answer(noise(1)))
         ran = await run("micropython", begin + _TIGHT.replace("ROOM", str(room)), display=name)
     assert ran.error == "" or ran.error.startswith("MemoryError"), ran.error
     return ran.printed[-1] == "drawn"

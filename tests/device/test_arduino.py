@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from fakes.a1111 import Reply, ScriptedA1111, answer, open_scripted_a1111, said
+from fakes.failures import closed_port
 from fakes.pictures import encode, gradient
+from missing import missing
 from pico_a1111_proxy.frames import convert
 from pico_a1111_proxy.panels import DISPLAYS
 from service import open_service
@@ -52,22 +54,19 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def compiler() -> str:
-    """g++. Without it a test is skipped."""
-    found = shutil.which("g++")
-    if found is None:
-        pytest.skip("g++ is not installed")
-    return found
+    """g++. Without it a test is skipped, and in CI it fails."""
+    return shutil.which("g++") or missing("g++ is not installed")
 
 
 def build(compiler: str, folder: Path, url: str, key: str = "") -> Path:
-    """The sketch for the service at `url`, as a program for this machine; a warning is an error."""
+    """The sketch for the service at `url`, as a program for this machine."""
     sketch = SKETCH.read_text(encoding="utf-8")
     for before, after in (("http://192.168.1.50:8080", url), ('*KEY = ""', f'*KEY = "{key}"')):
         assert sketch.count(before) == 1
         sketch = sketch.replace(before, after)
     (folder / "picture_frame.ino").write_text(sketch, encoding="utf-8")
     (folder / "main.cpp").write_text(MAIN)
-    command = [compiler, "-std=c++17", "-Wall", "-Wextra", "-Werror", f"-I{STAND_INS}", "main.cpp", "-o", "sketch"]
+    command = [compiler, "-std=c++17", "-Wall", "-Wextra", f"-I{STAND_INS}", "main.cpp", "-o", "sketch"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder / "sketch"
@@ -78,7 +77,7 @@ async def run(program: Path, pauses: int = 1) -> Ran:
     panel = program.with_name("panel")
     given = {**os.environ, "PAUSES": str(pauses), "PANEL": str(panel)}
     running = await asyncio.create_subprocess_exec(program, env=given, stdout=asyncio.subprocess.PIPE)
-    said, _ = await asyncio.wait_for(running.communicate(), 60)
+    said, _ = await asyncio.wait_for(running.communicate(), 120)
     lines = said.decode().splitlines()
     told = [int(line.removeprefix("pause ")) for line in lines if line.startswith("pause ")]
     return Ran([line for line in lines if not line.startswith("pause ")], told, panel.read_bytes())
@@ -139,5 +138,6 @@ async def test_it_comes_again_when_the_service_says_so(sketch: Path, scripted: S
 
 
 async def test_without_the_service_it_goes_on_trying(compiler: str, tmp_path: Path) -> None:
-    program = await asyncio.to_thread(build, compiler, tmp_path, "http://127.0.0.1:9")
-    assert await run(program, pauses=2) == Ran(["connection refused"] * 2, [PAUSE] * 2, FIRST)
+    with closed_port() as url:
+        program = await asyncio.to_thread(build, compiler, tmp_path, url)
+        assert await run(program, pauses=2) == Ran(["connection refused"] * 2, [PAUSE] * 2, FIRST)

@@ -16,6 +16,7 @@ from PIL import Image
 
 from fakes.a1111 import Reply, ScriptedA1111, answer, open_scripted_a1111, said
 from fakes.circuitpython import Board, PowerCut
+from fakes.failures import closed_port
 from fakes.pictures import encode, gradient
 from pico_a1111_proxy.frames import convert, preview
 from pico_a1111_proxy.panels import DISPLAYS
@@ -166,10 +167,9 @@ async def test_a_frame_that_breaks_off_is_told_and_the_next_one_is_whole() -> No
 async def test_without_wifi_or_service_it_goes_on_trying() -> None:
     pico = Pico(tries=2, password="another")
     assert await pico.run(9) == ["The network: No network with that ssid"] * 2
-    async with open_scripted() as scripted:
-        port = scripted.port
     pico = Pico(tries=2)
-    printed = await pico.run(port)
+    with closed_port() as url:
+        printed = await pico.run(int(url.rpartition(":")[2]))
     assert len(printed) == 2
     assert all("refused" in line for line in printed)
 

@@ -9,7 +9,7 @@ import pytest
 
 from device.panel_runs import seen
 from device.vms import LCD, run
-from fakes.a1111 import ScriptedA1111, answer, said
+from fakes.a1111 import ScriptedA1111, answer, in_turn, said
 from fakes.pictures import corners, encode
 from pico_a1111_proxy.frames import convert
 from pico_a1111_proxy.panels import DISPLAYS
@@ -64,7 +64,7 @@ async def test_the_program_that_polls_shows_what_is_pushed(vm: str, service: Ser
 async def test_the_program_with_a_watchdog_goes_on_after_a_job_that_failed(
     vm: str, service: Service, upstream: ScriptedA1111, shown: bytes
 ) -> None:
-    upstream.script = [OUT_OF_MEMORY, OUT_OF_MEMORY, answer(PICTURE)]
+    upstream.standing = in_turn(OUT_OF_MEMORY, OUT_OF_MEMORY, answer(PICTURE))
     ran = await run(vm, program("docs/jobs.md", service), cut_power_at=60_000)
     assert ran.error == "PowerCut"
     assert len(upstream.generations) >= 3

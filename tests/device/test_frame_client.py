@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ import pytest
 from PIL import Image
 
 from device.asking import LCD, Asked, ask, open_levers
-from fakes.a1111 import Reply, ScriptedA1111, Seen, answer, said
-from fakes.pictures import BLUE, GREEN, RED, b64, encode, gradient, png
+from fakes.a1111 import Reply, ScriptedA1111, Seen, answer, in_turn, said
+from fakes.pictures import BLUE, GREEN, RED, b64, encode, gradient, levels, png
 from pico_a1111_proxy.frames import convert, preview
 from pico_a1111_proxy.panels import DISPLAYS
 from service import Service, open_service
@@ -23,18 +22,6 @@ SEVERAL = [LCD, "waveshare-pico-lcd-1.3", "waveshare-pico-lcd-1.44"]
 PICTURE = encode(gradient())
 KEY = "only for picture frames"
 INFO = json.dumps({"seed": 2**40 + 1, "all_seeds": [2**40 + 1], "index_of_first_image": 0})
-
-
-@pytest.fixture
-async def fresh(upstream: ScriptedA1111) -> AsyncIterator[Service]:
-    """A service that has seen no picture yet."""
-    async with open_service(a1111_base_url=upstream.url) as service:
-        yield service
-
-
-def levels(image: Image.Image) -> np.ndarray[Any, Any]:
-    """What is left of each pixel in 5, 6 and 5 bits."""
-    return np.asarray(image.convert("RGB")) >> np.array([3, 2, 3], np.uint8)
 
 
 def shows(asked: Asked, picture: bytes, display: str = LCD) -> bool:
@@ -92,7 +79,7 @@ for name, key in (("none", None), ("wrong", "x"), ("right", {KEY!r})):
 
 
 async def test_the_newest_is_drawn_once(vm: str, fresh: Service, upstream: ScriptedA1111) -> None:
-    upstream.script = [answer(png(RED)), answer(PICTURE)]
+    upstream.standing = in_turn(answer(png(RED)), answer(PICTURE))
     program = f"""
 panel.fill(0xFFFF)
 client, other = [FrameClient({fresh.url!r}, panel) for _ in range(2)]

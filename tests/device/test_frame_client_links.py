@@ -139,7 +139,7 @@ fed.clear()
 tell("what was held", client.newest, wait=29)
 tell("feeds", lambda: len(fed))
 """
-        asked = await ask(vm, each(SILENT, server.url, "newest()", retries=0, timeout=0.1) + program)
+        asked = await ask(vm, each(SILENT, server.url, "newest()", retries=0, timeout=0.7) + program)
         counts = {name: len(server.asked(name)) for name in SILENT}
     for name in SILENT:
         told = asked[name]
@@ -165,14 +165,14 @@ async def test_an_error_whose_words_do_not_come_is_told_by_its_number(vm: str) -
         "all": Reply(500, b'{"error": "One"}', hang=16),
     }
     async with open_scripted(replies) as server:
-        asked = await ask(vm, each(replies, server.url, "newest()", retries=0, timeout=0.1))
+        asked = await ask(vm, each(replies, server.url, "newest()", retries=0, timeout=0.7))
     assert {told.name: (told.error, told.status) for told in asked.told} == {
         "none": ("HTTP 500", 500), "some": ("HTTP 500", 500), "all": ("One", 500)
     }  # fmt: skip
 
 
 async def test_a_question_that_the_service_holds_may_take_longer(vm: str) -> None:
-    """The answer comes with a call's twelfth feed: after a silence that only what is held lives through."""
+    """The answer comes with a call's twentieth feed: after a silence that only what is held lives through."""
     enough = {name: asyncio.Event() for name in ("asked", "held", "job")}
     gated = {name: Reply(200, PIXELS, frame().headers, gate=event) for name, event in enough.items()}
     async with open_scripted(gated) as server, open_levers(**{n: e.set for n, e in enough.items()}) as levers:
@@ -180,11 +180,11 @@ async def test_a_question_that_the_service_holds_may_take_longer(vm: str) -> Non
 def begin(name):
     def feed():
         fed.append(1)
-        if len(fed) == 12:
+        if len(fed) == 20:
             pull(name)
 
     fed.clear()
-    return FrameClient({server.url!r} + "/" + name, panel, feed=feed, timeout=0.1, retries=0)
+    return FrameClient({server.url!r} + "/" + name, panel, feed=feed, timeout=0.7, poll=9, retries=0)
 
 tell("asked", begin("asked").newest)
 tell("held", begin("held").newest, wait=9)

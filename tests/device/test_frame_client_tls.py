@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib.util
-import os
 import shutil
 import ssl
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 
 from device.asking import DISPLAY, JOB, PIXELS, ask, each, frame, open_scripted
 from fakes.a1111 import Reply
+from missing import missing
 from pico_a1111_proxy.simulator.runner import device_folder
 
 # Written so that no library is needed to make one.
@@ -58,7 +58,7 @@ def client() -> ModuleType:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A key and a certificate for 127.0.0.1 in one file; without openssl a test is skipped, and in CI it fails."""
     if shutil.which("openssl") is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("openssl is not installed")
+        missing("openssl is not installed")
     folder = tmp_path_factory.mktemp("tls")
     named = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(folder / "key"), "-out", str(folder / "one")]
     subprocess.run([*_CERTIFICATE.split(), *named], check=True, capture_output=True, timeout=60)

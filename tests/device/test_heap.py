@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from device.heap import Figures, draws_within, measure, noise, wanted
+from fakes.pictures import levels
 from service import open_service
 
 MOST = 8192  # bytes for a frame: the band of rows, and what has to be free beside it
@@ -31,11 +30,6 @@ async def serving(upstream: str) -> AsyncIterator[str]:
 async def figures(request: pytest.FixtureRequest, micropython: str) -> Figures:
     """Measured once for each display."""
     return await measure(str(request.param), PICTURES, serving)
-
-
-def levels(image: Image.Image) -> Any:
-    """What is left of each pixel in 5, 6 and 5 bits."""
-    return np.asarray(image) >> np.array([3, 2, 3], np.uint8)
 
 
 async def test_a_frame_takes_8_kb(figures: Figures) -> None:

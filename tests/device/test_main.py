@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,13 +13,6 @@ from device.framed import COLOURS, LIVE, Framed, has_status, has_words, open_fra
 from fakes.a1111 import Reply, ScriptedA1111, Seen
 from fakes.pictures import WHITE
 from service import Service, open_service
-
-
-@pytest.fixture
-async def fresh(upstream: ScriptedA1111) -> AsyncIterator[Service]:
-    """A service that knows no pictures yet."""
-    async with open_service(a1111_base_url=upstream.url) as service:
-        yield service
 
 
 def lowest_row(framed: Framed) -> set[Any]:
@@ -35,7 +27,6 @@ def bar(framed: Framed) -> int:
 
 
 async def test_each_button_draws_its_picture(fresh: Service, upstream: ScriptedA1111) -> None:
-    upstream.standing = paints
     async with open_framed(fresh.url) as framed:
         await framed.says("Ready. Press A B X Y.")
         for button, colour in COLOURS.items():
@@ -50,7 +41,6 @@ async def test_each_button_draws_its_picture(fresh: Service, upstream: ScriptedA
 async def test_a_button_s_picture_stays_its_own_until_the_joystick_asks_for_another(
     fresh: Service, upstream: ScriptedA1111
 ) -> None:
-    upstream.standing = paints
     async with open_framed(fresh.url) as framed:
         for key in ["A", "B", "A", "UP", "PRESS", "B", "A"]:
             await framed.press(key)
@@ -64,7 +54,6 @@ async def test_a_button_s_picture_stays_its_own_until_the_joystick_asks_for_anot
 async def test_without_a_joystick_the_same_button_again_asks_for_another(
     fresh: Service, upstream: ScriptedA1111
 ) -> None:
-    upstream.standing = paints
     async with open_framed(fresh.url, display="pimoroni-display") as framed:
         for key in ["A", "A", "B", "A"]:
             await framed.press(key)
@@ -76,7 +65,6 @@ async def test_without_a_joystick_the_same_button_again_asks_for_another(
 
 
 async def test_a_prompt_may_be_an_object_with_more_fields(fresh: Service, upstream: ScriptedA1111) -> None:
-    upstream.standing = paints
     prompts = {"B": {"prompt": "of B", "steps": 7, "seed": 11}}
     async with open_framed(fresh.url, prompts=prompts) as framed:
         await framed.says("Ready. Press B.")

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from device.framed import COLOURS, LCD, MAIN, NOWHERE, PUSHED, config, open_framed, paints, wishes
+from device.framed import COLOURS, LCD, MAIN, PUSHED, config, open_framed, wishes
 from fakes.a1111 import ScriptedA1111
+from fakes.failures import closed_port
 from fakes.pictures import BLACK, png
 from pico_a1111_proxy.panels import DISPLAYS
 from pico_a1111_proxy.simulator.runner import Pico
 from pico_a1111_proxy.simulator.wire import PowerCut
-from service import Service, open_service
+from service import Service
 
 FRAME = f"/displays/{LCD}/frame"
-
-
-@pytest.fixture
-async def fresh(upstream: ScriptedA1111) -> AsyncIterator[Service]:
-    """A service that knows no pictures yet."""
-    upstream.standing = paints
-    async with open_service(a1111_base_url=upstream.url) as service:
-        yield service
 
 
 # --- Reboots ---------------------------------------------------------------------------------------------------------
@@ -120,8 +112,8 @@ async def test_the_display_sleeps_and_a_press_only_wakes_it(fresh: Service, upst
             lit = glass.light > 0
             if not seen or seen[-1][1] != lit:
                 seen.append((now, lit, glass.controller.asleep, framed.colour))
-            # A press of a fifth of a second, five minutes after it went to sleep.
-            framed.pico.wire.press(key, not lit and 300_000 < now - seen[-1][0] < 300_200)
+            # A press five minutes after it went to sleep, until it is awake.
+            framed.pico.wire.press(key, not lit and now - seen[-1][0] > 300_000)
 
         framed.pico.wire.on_sleep = watch
         await framed.until(lambda: len(seen) > 4)
@@ -130,7 +122,7 @@ async def test_the_display_sleeps_and_a_press_only_wakes_it(fresh: Service, upst
     assert slept[1:] == again[1:] == (False, True, BLACK)
     assert woke[1:] == (True, False, COLOURS["A"])
     assert woke[0] - slept[0] > 300_000
-    assert 29_000 < again[0] - woke[0] < 31_000
+    assert 20_000 < again[0] - woke[0] < 60_000
     assert len(upstream.generations) == 1
 
 
@@ -148,10 +140,10 @@ async def test_a_picture_that_comes_while_it_sleeps_is_there_when_it_wakes(fresh
 # --- The power -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("at", [1000, 5000, 100_000])
+@pytest.mark.parametrize("at", [5000, 20_000, 100_000])
 def test_ctrl_c_ends_it_at_any_time(at: int) -> None:
     pico = Pico(DISPLAYS[LCD])
     pico.wire.cut_power_at = at
-    with pytest.raises(PowerCut):
-        pico.run(MAIN, {"config.json": config(NOWHERE)})
+    with closed_port() as url, pytest.raises(PowerCut):
+        pico.run(MAIN, {"config.json": config(url)})
     assert pico.printed[-1] == "Stopped."

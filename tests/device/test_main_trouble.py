@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -25,6 +24,7 @@ from device.framed import (
     wishes,
 )
 from fakes.a1111 import ScriptedA1111, said
+from fakes.failures import closed_port
 from fakes.faults import open_fault_proxy
 from fakes.pictures import BLACK, WHITE, png
 from pico_a1111_proxy.panels import DISPLAYS
@@ -37,14 +37,6 @@ MINUTE = 60_000  # milliseconds
 HOUR = 60 * MINUTE
 STRICT = MAIN.replace("8388", "5000")  # a watchdog that is hungry sooner; real time counts too, so not much sooner
 PM_NONE = 0x10  # as a Pico's network.WLAN says
-
-
-@pytest.fixture
-async def fresh(upstream: ScriptedA1111) -> AsyncIterator[Service]:
-    """A service that knows no pictures yet."""
-    upstream.standing = paints
-    async with open_service(a1111_base_url=upstream.url) as service:
-        yield service
 
 
 def hurry(framed: Framed) -> None:
@@ -77,13 +69,15 @@ async def test_power_saving_is_left_to_the_chip_where_it_is_wanted(fresh: Servic
     ],
 )
 async def test_no_wifi_is_told_and_tried_again(radio: Radio, words: str) -> None:
-    async with open_framed(NOWHERE, radio=radio, program=STRICT) as framed:
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(closed_port())
+        framed = await stack.enter_async_context(open_framed(url, radio=radio, program=STRICT))
         await framed.says(words)
         await framed.says("Again in 4 s.")
         await framed.says("Again in 60 s.")
         radio.ssid = radio.key = None
         radio.after = 0
-        await framed.says("127.0.0.1:9 does not answer")  # the service: there is Wi-Fi
+        await framed.says(f"{url.removeprefix('http://')} does not answer")  # the service: there is Wi-Fi
 
 
 async def test_wifi_that_goes_for_hours_is_joined_again_and_the_picture_stays(fresh: Service) -> None:

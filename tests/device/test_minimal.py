@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from PIL import Image
 
 from device.vms import run
 from fakes.a1111 import ScriptedA1111, answer, said
-from fakes.pictures import encode, gradient
+from fakes.pictures import encode, gradient, levels
 from pico_a1111_proxy.simulator.radio import Radio
 from service import Service
 
@@ -34,11 +33,6 @@ def lines_of_code(source: str) -> list[str]:
 def minimal(service: Service) -> str:
     assert MINIMAL.count("http://192.168.1.50:8080") == 1
     return MINIMAL.replace("http://192.168.1.50:8080", service.url)
-
-
-def levels(image: Image.Image) -> np.ndarray[Any, Any]:
-    """What is left of each pixel in 5, 6 and 5 bits."""
-    return np.asarray(image.convert("RGB")) >> np.array([3, 2, 3], np.uint8)
 
 
 def test_it_is_short_and_says_how_short() -> None:

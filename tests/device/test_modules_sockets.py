@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, closing
 from urllib.parse import urlsplit
 
 from device.attempts import JOIN, lines
-from fakes.failures import full_backlog
+from fakes.failures import closed_port, full_backlog
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -127,20 +127,20 @@ other.close()
 
 
 async def test_what_is_not_there(vm: str) -> None:
-    async with open_server(lambda *_: asyncio.sleep(0)) as port:
-        pass
-    program = f"""
+    with closed_port() as url:
+        port = urlsplit(url).port
+        program = f"""
 import socket
 sock = socket.socket()
 attempt(sock.connect, ("127.0.0.1", {port}))
 attempt(socket.socket().connect, ("localhost", {port}))
-attempt(socket.getaddrinfo, "a name.invalid", 80)
+attempt(socket.getaddrinfo, "nowhere..invalid", 80)
 """
-    assert await lines(vm, program) == [
-        "OSError [Errno 111] ECONNREFUSED",
-        "ValueError invalid arguments",
-        "OSError -2",
-    ]
+        assert await lines(vm, program) == [
+            "OSError [Errno 111] ECONNREFUSED",
+            "ValueError invalid arguments",
+            "OSError -2",
+        ]
 
 
 async def test_a_connection_that_is_not_taken(vm: str) -> None:

@@ -74,7 +74,7 @@ async def test_a_program_that_does_not_end_is_stopped(vm: str) -> None:
     program = "import time\nprint('round', 'it goes')\nwhile True:\n    time.sleep_ms(1)"
 
     with pytest.raises(TimeoutError, match="round it goes"):
-        await run(vm, program, seconds=2)
+        await run(vm, program, seconds=4)
 
 
 # --- The clock, the power, the keys ---------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ try:
 finally:
     print("in the dark")
 """
-    ran = await run(vm, program, cut_power_at=3500)
+    ran = await run(vm, program, cut_power_at=3900)
 
     assert (ran.printed, ran.error) == (["0", "1", "2", "in the dark"], "PowerCut")
 

@@ -22,7 +22,7 @@ from pico_a1111_proxy.simulator.runner import Pico, device_folder, open_pico
 VMS = ("cpython", "micropython")
 LCD = "waveshare-pico-lcd-1.3"
 HEAP = 210_016  # bytes, of a Pico W
-SECONDS = 60  # that no program takes
+SECONDS = 120  # that no program takes
 _MODULES = Path(modules.__file__).parent
 _NOT_MICROPYTHONS = ("__init__", "framebuf")  # the VM has a framebuf of its own
 

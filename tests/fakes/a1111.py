@@ -80,6 +80,19 @@ def said(document: Any, status: int = 200, *headers: tuple[str, str]) -> Reply:
     return Reply(status, json.dumps(document).encode(), (("content-type", "application/json"), *headers))
 
 
+def in_turn(*replies: Reply) -> Callable[[Seen], Reply]:
+    """A `standing` with these replies for the POSTs, of which the last one stays; a GET, for progress, takes none."""
+    left = list(replies)
+    state = {"job": "", "job_count": 0, "job_no": 0, "sampling_step": 0, "sampling_steps": 0}
+
+    def choose(seen: Seen) -> Reply:
+        if seen.method != "POST":
+            return said({"progress": 0.0, "eta_relative": 0.0, "state": state, "current_image": None})
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return choose
+
+
 @dataclass
 class ScriptedA1111:
     """Answers with the replies of `script` in turn, then with `standing`, which may be a function of the request.

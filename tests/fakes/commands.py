@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from pico_a1111_proxy.cli import main
 from pico_a1111_proxy.settings import Settings
 
-PATIENCE = 20  # seconds; reached only by a command that hangs
+PATIENCE = 120  # seconds; reached only by a command that hangs
 COMMAND = [sys.executable, "-W", "error", "-m", "pico_a1111_proxy"]
 
 

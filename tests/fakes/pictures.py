@@ -6,6 +6,7 @@ import base64
 import io
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
@@ -44,3 +45,8 @@ def gradient(size: tuple[int, int] = (64, 48), mode: str = "RGB") -> Image.Image
 
 def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+def levels(image: Image.Image) -> np.ndarray[Any, Any]:
+    """What is left of each pixel in 5, 6 and 5 bits."""
+    return np.asarray(image.convert("RGB")) >> np.array([3, 2, 3], np.uint8)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from clients.node import FOLDER
 
-PATIENCE = 60  # seconds; reached only by what hangs
+PATIENCE = 120  # seconds; reached only by what hangs
 
 
 class SerialBoard:

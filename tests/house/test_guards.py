@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from missing import missing
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = [ROOT / ".ci" / "run", *sorted((ROOT / "scripts").iterdir())]
 
@@ -101,9 +103,7 @@ def test_an_import_against_a_contract_is_seen(copied: Path, name: str) -> None:
 def test_shellcheck_finds_nothing(script: Path) -> None:
     shellcheck = shutil.which("shellcheck")
     if shellcheck is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI has to install shellcheck")
-        pytest.skip("shellcheck is not installed")
+        missing("shellcheck is not installed")
     done = subprocess.run(
         [shellcheck, "-x", str(script)], check=False, capture_output=True, text=True, timeout=60, cwd=ROOT
     )

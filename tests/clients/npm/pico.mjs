@@ -86,5 +86,6 @@ const vm = await openVM(asked.heap, (line) => say(line.replace(/\r$/, "")));
 const { micropython } = vm;
 const wire = new Wire({ vm, sockets, log, radio: new Radio(asked.radio ?? {}), end }, asked);
 prepare(asked, wire.functions());
+wire.start(); // what a board has in its flash took no time
 const error = run(asked.program);
 end(wire.isCut() ? "PowerCut" : error);

@@ -17,16 +17,21 @@ const NAMES = [
 ];
 
 export class Wire {
-  // `end(why)` ends the program and does not come back. Times are in milliseconds since the start.
+  // `end(why)` ends the program and does not come back. Times are in milliseconds since `start`.
   constructor({ vm, sockets, log, radio, end }, script) {
     Object.assign(this, { vm, sockets, log, radio, end });
     this.cutAt = script.cut_power_at ?? Infinity;
     this.presses = script.presses ?? [];
-    this.begun = performance.now();
-    this.slept = 0;
+    this.start();
     this.callsWithoutPower = 0;
     this.timeout = this.deadline = Infinity; // the watchdog's
     this.patience = new Map(); // of each socket: -1 for ever
+  }
+
+  // The clock begins.
+  start() {
+    this.begun = performance.now();
+    this.slept = 0;
   }
 
   // The functions, for a JavaScript module.
