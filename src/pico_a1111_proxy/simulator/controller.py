@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -192,10 +193,11 @@ class Controller:
         if self._width < 1 or self._height < 1:
             return  # the documents allow no such window: nothing is stored
         area = self._width * self._height
-        at = self._at + np.arange(len(pixels))
+        at: NDArray[np.signedinteger[Any]] = self._at + np.arange(len(pixels))
         self._at = (self._at + len(pixels)) % area
         at, pixels = at[-area:] % area, pixels[-area:]
-        rows, columns = self._top + at // self._width, self._left + at % self._width
+        rows: NDArray[np.signedinteger[Any]] = self._top + at // self._width
+        columns: NDArray[np.signedinteger[Any]] = self._left + at % self._width
         memory = oriented(self.gram, self.madctl)
         there = (rows < memory.shape[0]) & (columns < memory.shape[1])
         if not there.all():
