@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from device.vms import run
 from fakes.a1111 import answer, in_turn, open_scripted_a1111
 from fakes.pictures import encode
 from pico_a1111_proxy.displays import Display
-from pico_a1111_proxy.frames import convert, preview
 from pico_a1111_proxy.panels import DISPLAYS
 from pico_a1111_proxy.simulator.glass import Glass
 from pico_a1111_proxy.simulator.runner import board_name
@@ -209,8 +207,3 @@ def noise(number: int) -> bytes:
     """A picture of which no two pixels are alike, as a PNG; another for each number."""
     random = np.random.default_rng(number)
     return encode(Image.fromarray(random.integers(0, 256, (64, 64, 3), np.uint8)))
-
-
-def wanted(picture: bytes, display: Display) -> Image.Image:
-    """What `display` shows of it."""
-    return Image.open(io.BytesIO(preview(convert(picture, display), display))).convert("RGB")

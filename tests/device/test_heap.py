@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from device.heap import Figures, draws_within, measure, noise, wanted
+from device.heap import Figures, draws_within, measure, noise
+from device.panel_runs import seen as seen_of
 from fakes.pictures import levels
+from pico_a1111_proxy.frames import convert
 from service import open_service
 
 MOST = 8192  # bytes for a frame: the band of rows, and what has to be free beside it
@@ -55,7 +57,7 @@ def test_the_heap_stays_in_one_piece(figures: Figures) -> None:
 def test_every_frame_is_on_the_glass_pixel_for_pixel(figures: Figures) -> None:
     assert len(figures.seen) == len(PICTURES)
     for seen, picture in zip(figures.seen, PICTURES, strict=True):
-        assert np.array_equal(levels(seen), levels(wanted(picture, figures.display)))
+        assert np.array_equal(levels(seen), levels(seen_of(convert(picture, figures.display), figures.display)))
 
 
 def test_most_of_the_heap_is_free(figures: Figures) -> None:
