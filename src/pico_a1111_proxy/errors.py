@@ -3,7 +3,6 @@
     ProxyError
     ├── BadRequest                 the client's body or an option is wrong
     ├── BodyTooLarge               the client's body is over the limit
-    ├── KeyRefused                 no API key of ours, or a wrong one
     ├── PictureError               a picture that can't be read, or is too large
     ├── QueueFull                  all places are taken and the line is full
     ├── ShuttingDown               no new work is taken any more
@@ -11,6 +10,7 @@
         ├── UpstreamUnavailable    unreachable, cut off, or it answered 5xx
         ├── UpstreamNonsense       it answered 200 with something that is no answer
         ├── UpstreamTimeout        it did not answer in time
+        ├── FleetUnavailable       the fleet takes no job at the moment
         ├── UpstreamUnauthorized   it refused our credentials
         └── UpstreamRejected       it refused this very request (4xx)
 
@@ -49,10 +49,6 @@ class BodyTooLarge(ProxyError):
     """The client's body is larger than `MAX_BODY_MB`."""
 
 
-class KeyRefused(ProxyError):
-    """The client sent no API key, or one that is not ours."""
-
-
 class PictureError(ProxyError):
     """A picture can't be read, or is too large; the message says which and why."""
 
@@ -87,6 +83,14 @@ class UpstreamError(ProxyError):
 
 class UpstreamUnavailable(UpstreamError):
     """The upstream can't be reached, hung up in mid-answer, or answered 5xx."""
+
+
+class FleetUnavailable(UpstreamError):
+    """The fleet takes no job: its Redis can't be reached, or no worker is there; `retry_after` is in whole seconds."""
+
+    def __init__(self, message: str, detail: str = "", retry_after: int = RETRY_SECONDS) -> None:
+        super().__init__(message, detail, unsent=True)
+        self.retry_after = retry_after
 
 
 class UpstreamNonsense(UpstreamError):

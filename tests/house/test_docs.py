@@ -23,7 +23,7 @@ from pico_a1111_proxy.displays import Display, default_display, describe_display
 from pico_a1111_proxy.panels import DISPLAYS
 from pico_a1111_proxy.pixels import FORMATS
 from pico_a1111_proxy.profiles import _PanelFields, _Profile, read_profiles
-from pico_a1111_proxy.settings import LATER, Settings, read_settings
+from pico_a1111_proxy.settings import Settings, read_settings
 from pico_a1111_proxy.web.app import create_app
 from pico_a1111_proxy.web.frames import NewestOptions, PushOptions
 from pico_a1111_proxy.web.options import ANSWERS, RenderOptions
@@ -92,16 +92,13 @@ def test_the_settings_table_names_every_setting_once_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("row", SETTING_ROWS, ids=lambda row: row[0])
-def test_the_settings_table_tells_defaults_and_what_waits(row: list[str]) -> None:
+def test_the_settings_table_tells_defaults(row: list[str]) -> None:
     names = [name.lower() for name in spans(row[0])]
     defaults = [Settings.model_fields[name].default for name in names]
     words = [
         "" if value is None else str(value).lower() if value in (True, False) else str(value) for value in defaults
     ]
-    later = row[2].startswith("*later*")
-    assert [name for name in names if (name in LATER) != later] == []
-    if row[1] or not later:
-        assert row[1].replace("`", "") == ", ".join(words).strip(", ")
+    assert row[1].replace("`", "") == ", ".join(words).strip(", ")
 
 
 @pytest.mark.parametrize("route", sorted(ROUTES))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pico_a1111_proxy.settings import LATER, Settings, read_settings
+from pico_a1111_proxy.settings import Settings, read_settings
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 SETTING = re.compile(r"#([A-Z][A-Z0-9_]*)=(.*)")  # a remark has a blank after its #
@@ -39,10 +39,3 @@ def test_uncommented_it_is_accepted_and_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "value"), GIVEN)
 def test_only_a_setting_without_a_value_is_left_empty(name: str, value: str) -> None:
     assert bool(value) == (Settings.model_fields[name.lower()].default not in (None, ""))
-
-
-@pytest.mark.parametrize("name", [name for name, _ in GIVEN])
-def test_what_nothing_uses_yet_is_marked(name: str) -> None:
-    place = next(at for at, line in enumerate(LINES) if line.startswith(f"#{name}="))
-    remark = next(line for line in reversed(LINES[:place]) if line.startswith("# "))
-    assert remark.endswith("(later)") == (name.lower() in LATER)

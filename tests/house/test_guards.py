@@ -67,6 +67,7 @@ BREACHES = {
     "frames.py": ("import asyncio", "The core does no I/O and knows no framework"),
     "doctor.py": ("import pico_a1111_proxy.upstreams.a1111", "Only wiring knows concrete upstreams and caches"),
     "proxy.py": ("import pico_a1111_proxy.settings", "Settings stop at the door"),
+    "tickets.py": ("import pico_a1111_proxy.fleet.link", "Only wiring, and what is of the fleet, knows the fleet"),
     "helpers.py": ("", "Imports point down"),
 }
 

@@ -20,8 +20,9 @@ else:
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = [name for extra in PROJECT["project"]["optional-dependencies"].values() for name in extra]
 WANTED = {
-    "requirements.txt": PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["fast"],
+    "requirements.txt": PROJECT["project"]["dependencies"] + EXTRAS,
     "requirements-dev.txt": PROJECT["dependency-groups"]["dev"],
 }
 PYTHONS = ["3.10.0", "3.10.19", "3.11.0", "3.12.0", "3.13.0", "3.14.0"]

@@ -31,7 +31,7 @@ def test_the_rows_are_those_of_the_interface() -> None:
     assert rows == {
         "BadRequest": 422,
         "BodyTooLarge": 413,
-        "KeyRefused": 401,
+        "FleetUnavailable": 503,
         "PictureError": 422,
         "QueueFull": 503,
         "ShuttingDown": 503,
@@ -48,7 +48,11 @@ def test_a_refusal_keeps_the_upstreams_status() -> None:
         assert status_of(errors.UpstreamRejected("no", answer=Answer(status, (), b""))) == status
 
 
-@pytest.mark.parametrize("error", [errors.QueueFull("full", 17), errors.ShuttingDown(17)], ids=["full", "stopping"])
+@pytest.mark.parametrize(
+    "error",
+    [errors.QueueFull("full", 17), errors.ShuttingDown(17), errors.FleetUnavailable("gone", "", 17)],
+    ids=["full", "stopping", "fleet"],
+)
 def test_who_is_sent_away_is_told_when_to_come_back(error: errors.ProxyError) -> None:
     assert respond_to(error).headers["retry-after"] == "17"
 

@@ -19,12 +19,12 @@ STATUSES: dict[type[errors.ProxyError], int] = {
     errors.ProxyError: 500,
     errors.BadRequest: 422,
     errors.BodyTooLarge: 413,
-    errors.KeyRefused: 401,
     errors.PictureError: 422,
     errors.QueueFull: 503,
     errors.ShuttingDown: 503,
     errors.UpstreamError: 502,
     errors.UpstreamUnavailable: 502,
+    errors.FleetUnavailable: 503,
     errors.UpstreamNonsense: 502,
     errors.UpstreamTimeout: 504,
     errors.UpstreamUnauthorized: 401,
@@ -50,7 +50,7 @@ def error_response(status: int, sentence: str, detail: str = "", headers: dict[s
 def respond_to(error: errors.ProxyError) -> Response:
     """The answer to a client whose request ended in `error`."""
     headers = {}
-    if isinstance(error, (errors.QueueFull, errors.ShuttingDown)):
+    if isinstance(error, (errors.QueueFull, errors.ShuttingDown, errors.FleetUnavailable)):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, errors.UpstreamError) and error.answer:
         # A busy server's own word on when to come back.
