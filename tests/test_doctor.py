@@ -195,3 +195,10 @@ async def test_the_command_fails_at_the_first_fault(upstream: ScriptedA1111, tmp
     assert lines[2:] == [
         "credentials  WRONG  it asks for credentials: set A1111_USERNAME and A1111_PASSWORD to those of --api-auth"
     ]
+
+
+async def test_a_redis_that_is_away_is_told_first() -> None:
+    settings = read_settings(env_file=None, redis_url="redis://127.0.0.1:1")
+    findings = [finding async for finding in examine(settings)]
+    assert [(finding.what, finding.good) for finding in findings] == [("redis", False)]
+    assert "is REDIS_URL right?" in findings[0].words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -42,6 +43,26 @@ def _check_base_url(text: str) -> str:
     if not parts.hostname or port == 0 or any(c.isspace() for c in text):
         raise no_host
     return text.rstrip("/")
+
+
+def check_redis_url(url: SecretStr | None) -> SecretStr | None:
+    """The address of a Redis: `redis://`, or `rediss://` with TLS."""
+    if url is None:
+        return None
+    if find_spec("redis") is None or find_spec("celery") is None:
+        raise ValueError("needs what is not installed: pip install 'pico-a1111-proxy[fleet]'")
+    good_form = ValueError("is an address such as redis://:PASSWORD@192.168.1.5:6379/0, or rediss://… with TLS")
+    try:
+        parts = urlsplit(url.get_secret_value())
+        database = parts.path.lstrip("/")
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise good_form from None
+    if parts.scheme not in ("redis", "rediss") or not has_place or parts.query or parts.fragment:
+        raise good_form
+    if database and not database.isdecimal():
+        raise good_form
+    return url
 
 
 def check_username(text: str | None) -> str | None:

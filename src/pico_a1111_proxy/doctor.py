@@ -9,7 +9,7 @@ from pico_a1111_proxy.jobs import Job
 from pico_a1111_proxy.proxy import Finding
 from pico_a1111_proxy.renderings import develop
 from pico_a1111_proxy.settings import Settings
-from pico_a1111_proxy.wiring import open_upstream
+from pico_a1111_proxy.wiring import examine_redis, open_drawing
 
 # The smallest that every known server draws as asked.
 _TINY = b'{"prompt": "a red circle", "steps": 1, "width": 64, "height": 64, "seed": 1}'
@@ -17,7 +17,12 @@ _TINY = b'{"prompt": "a red circle", "steps": 1, "width": 64, "height": 64, "see
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Yield what is found, in order, up to the first thing that is wrong."""
-    async with open_upstream(settings) as upstream:
+    found = await examine_redis(settings)
+    if found:
+        yield found
+        if not found.good:
+            return
+    async with open_drawing(settings) as upstream:
         async for finding in upstream.examine():
             yield finding
             if not finding.good:

@@ -7,6 +7,7 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Callable
 
+from pico_a1111_proxy.crews import CrewFigures
 from pico_a1111_proxy.errors import LONGEST_RETRY_SECONDS, ProxyError, QueueFull, ShuttingDown, whole_retry
 from pico_a1111_proxy.timetable import Timetable
 
@@ -89,12 +90,21 @@ class Visit:
 class Gate:
     """At most `places` jobs inside and `line` waiting: each client's in their order, the clients by turns.
 
-    `clock` gives seconds. Nobody waits in line for more than `patience` seconds.
+    `clock` gives seconds. Nobody waits in line for more than `patience` seconds. Behind the gate of a fleet is another
+    line, its `crew`'s: who is inside may stand there still.
     """
 
-    def __init__(self, places: int, line: int, clock: Callable[[], float], patience: float = math.inf) -> None:
+    def __init__(
+        self,
+        places: int,
+        line: int,
+        clock: Callable[[], float],
+        patience: float = math.inf,
+        crew: Callable[[], CrewFigures] | None = None,
+    ) -> None:
         self.places = places
         self.line = line
+        self._crew = crew
         self.clock = clock
         self.inside = 0
         self.waiting = 0
@@ -102,8 +112,13 @@ class Gate:
         self.patience = patience
         self._count = 0
         self._lines: OrderedDict[str, deque[Visit]] = OrderedDict()  # whose turn is next comes first
-        self._timetable = Timetable(line, clock, LONGEST_RETRY_SECONDS)
+        self._timetable = Timetable(places if crew else line, clock, LONGEST_RETRY_SECONDS)
         self._closed = False
+
+    @property
+    def usual_seconds(self) -> float:
+        """How long a job takes, once it is being drawn."""
+        return self._crew().job_seconds if self._crew else self.job_seconds
 
     def come(self, who: str = "") -> Visit:
         """Take a place, or stand in line for it. `who` is the client.
@@ -140,8 +155,12 @@ class Gate:
         return whole_retry(self.seconds_until(self.waiting + 1))
 
     def seconds_until(self, position: int) -> float:
-        """How long it takes, probably, until who stands there in line has a place."""
-        return position / self.places * self.job_seconds
+        """How long it takes, probably, until who stands there in line is drawn."""
+        return self.seconds_ahead(position + (self._crew().waiting if self._crew else 0))
+
+    def seconds_ahead(self, position: int) -> float:
+        """The same for who stands in the line that is behind the gate of a fleet."""
+        return self._crew().seconds_until(position) if self._crew else position / self.places * self.job_seconds
 
     def position(self, visit: Visit) -> int:
         """The place in line of one who stands there; see Visit."""
@@ -210,8 +229,9 @@ class Gate:
             del self._lines[visit.who]
 
     def _come_again(self, who: str) -> int:
-        pace = self.places / max(self.job_seconds, SHORTEST_JOB_SECONDS)
-        return self._timetable.promise(who, self.waiting, pace)
+        crew = self._crew() if self._crew else None
+        ahead, at_once = (crew.waiting, max(1, crew.taking)) if crew else (self.waiting, self.places)
+        return self._timetable.promise(who, ahead, at_once / max(self.usual_seconds, SHORTEST_JOB_SECONDS))
 
     def _shutting_down(self) -> ShuttingDown:
         return ShuttingDown(self.retry_after())

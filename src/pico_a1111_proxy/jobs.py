@@ -19,6 +19,7 @@ from pico_a1111_proxy.pictures import kind_of
 Route = Literal["txt2img", "img2img"]
 Wanted = Literal["none", "one", "all"]
 Caching = Literal["use", "renew", "avoid"]
+Priority = Literal["interactive", "background"]
 
 LARGEST_SEED = 2**64
 MOST_IMAGES = 1000  # in one answer; A1111 draws 800 at the most, and their grids
@@ -35,8 +36,8 @@ class Job:
 
     `key` is equal for jobs whose generations may stand for each other, None where nobody can tell; those whose seed is
     given are `repeatable`. `caching` is what the client says of what was drawn before: use it, renew it, or avoid it
-    altogether. `client` is whose job it is, and `patience` for how many seconds it may stand in line. One that
-    `changes_options` leaves others behind.
+    altogether. `client` is whose job it is, and `patience` for how many seconds it may stand in line; in the line of a
+    fleet the `background` ones come after all others. One that `changes_options` leaves others behind.
     """
 
     route: Route
@@ -51,6 +52,7 @@ class Job:
     caching: Caching = "use"
     client: str = ""
     patience: float = math.inf
+    priority: Priority = "interactive"
     changes_options: bool = False
 
 
@@ -68,6 +70,17 @@ class Progress:
     def busy(self) -> bool:
         """Whether anything is being drawn."""
         return self.steps > 0
+
+    def as_a1111(self) -> dict[str, Any]:
+        """As A1111 tells it."""
+        state = {"job_count": int(self.busy), "job_no": 0, "sampling_step": self.step, "sampling_steps": self.steps}
+        return {
+            "progress": self.fraction,
+            "eta_relative": self.eta_seconds,
+            "state": {"skipped": False, "interrupted": False, "job": "", "job_timestamp": "0", **state},
+            "current_image": pybase64.b64encode(self.picture).decode() if self.picture else None,
+            "textinfo": None,
+        }
 
 
 @dataclass(frozen=True)

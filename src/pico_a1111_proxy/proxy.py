@@ -19,7 +19,8 @@ from pico_a1111_proxy.frames import Frame, convert, preview
 from pico_a1111_proxy.gate import Gate, Visit
 from pico_a1111_proxy.jobs import Generation, Job, Progress
 from pico_a1111_proxy.newest import Newest, Published, arrival
-from pico_a1111_proxy.renderings import Origin, Rendering, develop
+from pico_a1111_proxy.outlooks import Stage
+from pico_a1111_proxy.renderings import Rendering, develop
 from pico_a1111_proxy.served import BEGUN, Listener, Served, Telling, nobody
 from pico_a1111_proxy.testcards import draw_testcard
 
@@ -70,7 +71,7 @@ class RelayAnswer:
 
 
 class Upstream(Protocol):
-    """Whatever generates pictures: a web UI, the demo painter, one day a pool or a fleet of them."""
+    """Whatever generates pictures: a web UI or several, workers of a fleet, the demo painter."""
 
     async def generate(self, job: Job) -> Generation:
         """Generate once, never twice. Raises UpstreamError."""
@@ -91,6 +92,10 @@ class Upstream(Protocol):
 
     async def progress(self) -> Progress:
         """How far the running generation is, whoever's it is. Raises UpstreamError."""
+        ...
+
+    def stage(self, job: Job, *, closely: bool = False) -> Stage | None:
+        """How far `job` is on its way; None where one can't be told from another. Who looks `closely` looks again."""
         ...
 
     async def check(self) -> Condition:
@@ -144,9 +149,9 @@ class Proxy:
         if known and known.flight.is_of_use:
             known.promise()  # what two wait for is not the one's to lose
             return known
-        attempt = Attempt(job, moment)
+        attempt = Attempt(job, moment, lambda: self.upstream.stage(job))
         key = shared or attempt
-        attempt.flight = Flight(self._generate(job, attempt), lambda: self._landed(key, attempt))
+        attempt.flight = Flight(self._generate(job, attempt), lambda: self._later(self._land(key, attempt)))
         self._attempts[key] = attempt
         return attempt
 
@@ -156,8 +161,7 @@ class Proxy:
             generation = await attempt.wait(job.patience)
             rendering = await self._develop(job, attempt, generation)
             self._publish(job, rendering, attempt.number)
-            origin: Origin = "hit" if attempt.is_archived else "miss" if attempt.job is job else "joined"
-            telling.outcome = origin
+            telling.outcome = origin = attempt.origin(job)
         return replace(rendering, origin=origin)
 
     def give_up(self, job: Job, visit: Visit, error: BaseException) -> None:
@@ -193,6 +197,9 @@ class Proxy:
         """The work of an attempt. `job` is that of the first who asked."""
         try:
             known = await self._remembered(job, attempt)
+            if known is None and self.archive.is_shared(job):
+                await attempt.be_alone(self.archive, self.gate.patience)
+                known = await self._remembered(job, attempt, again=True)
             if known:
                 return known
             visit = attempt.come(self.gate.come(job.client))
@@ -206,38 +213,34 @@ class Proxy:
         self.archive.renew(job)
         try:
             await self._develop(job, attempt, generation)
-            attempt.is_worth_keeping = True
+            attempt.drawn = generation.answer
         except BadRequest:
-            attempt.is_worth_keeping = True  # it is good: the one who asked first wants what is not in it
+            attempt.drawn = generation.answer  # it is good: the one who asked first wants what is not in it
         except ProxyError:
             pass  # it is told to whom it concerns: another may want another picture of it
         except asyncio.CancelledError:
-            self._later(self.archive.keep(job, generation.answer, attempt.moment))  # all have left; it is drawn
+            attempt.drawn = generation.answer  # all have left; it is drawn
             raise
         finally:
             visit.leave()
         return generation
 
-    def _landed(self, key: Hashable, attempt: Attempt) -> None:
+    async def _land(self, key: Hashable, attempt: Attempt) -> None:
         """Have it joined for as long as it is not kept: there is no moment when the same would be drawn again."""
-        if attempt.flight.is_good and attempt.is_worth_keeping:
-            self._later(self._keep(key, attempt))
-        elif self._attempts.get(key) is attempt:
-            del self._attempts[key]
-
-    async def _keep(self, key: Hashable, attempt: Attempt) -> None:
         try:
-            await self.archive.keep(attempt.job, attempt.flight.result().answer, attempt.moment)
+            if attempt.drawn:
+                await self.archive.keep(attempt.job, attempt.drawn, attempt.moment)
+            await attempt.let_go()
         finally:
             if self._attempts.get(key) is attempt:
                 del self._attempts[key]
 
-    async def _remembered(self, job: Job, attempt: Attempt) -> Generation | None:
+    async def _remembered(self, job: Job, attempt: Attempt, *, again: bool = False) -> Generation | None:
         """What the archive knows of it, with the frames made; few are read at once, as few are generated at once."""
         if not self.archive.may_know(job):
             return None
         async with self._reading:
-            answer = await self.archive.find(job)
+            answer = await self.archive.find(job, again=again)
             if answer is None:
                 return None
             attempt.is_archived = True

@@ -25,15 +25,6 @@ if TYPE_CHECKING:
 Relay = Literal["on", "off"]
 
 
-# Read and checked, but nothing uses them in this version; whoever sets one is told.
-LATER = frozenset(
-    {
-        "redis_url",
-        "fleet",
-    }
-)
-
-
 class SettingsError(Exception):
     """One message that names every wrong setting; it shows no secret."""
 
@@ -60,6 +51,9 @@ class Settings(BaseSettings):
     service_port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     service_api_key: Annotated[SecretStr | None, AfterValidator(checks.check_keys)] = Field(
         None, description="keys that clients must send, comma-separated"
+    )
+    background_keys: SecretStr | None = Field(
+        None, description="those of SERVICE_API_KEY whose jobs come after all others in the line of a fleet"
     )
     debug_mode: bool = Field(False, description="log requests and answers, secrets and pictures left out")
     log_format: Annotated[Literal["console", "json"], Choice] = Field("console", description="console or json")
@@ -101,8 +95,12 @@ class Settings(BaseSettings):
     cors_origins: Annotated[str, AfterValidator(checks.check_origins)] = Field(
         "", description="pages that may call the service, comma-separated, such as http://localhost:3000; * is all"
     )
-    redis_url: str | None = Field(None, description="Redis of a fleet")
-    fleet: Annotated[Literal["off", "celery"], Choice] = Field("off", description="off or celery")
+    redis_url: Annotated[SecretStr | None, AfterValidator(checks.check_redis_url)] = Field(
+        None, description="Redis that several proxies share, such as redis://:PASSWORD@192.168.1.5:6379/0"
+    )
+    fleet: Annotated[Literal["off", "celery"], Choice] = Field(
+        "off", validate_default=True, description="celery: workers draw, which REDIS_URL brings together; or off"
+    )
 
     @field_validator("a1111_password")
     @classmethod
@@ -111,6 +109,22 @@ class Settings(BaseSettings):
         if (username is None) != (password is None):
             raise ValueError("goes together with A1111_USERNAME")
         return password
+
+    @field_validator("background_keys")
+    @classmethod
+    def _check_background_keys(cls, keys: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        all_keys = info.data.get("service_api_key", keys)  # a wrong one has been told
+        known = set(split(all_keys.get_secret_value())) if all_keys else set()
+        if keys and not set(split(keys.get_secret_value())) <= known:
+            raise ValueError("lists keys that are in SERVICE_API_KEY as well")
+        return keys
+
+    @field_validator("fleet")
+    @classmethod
+    def _check_fleet(cls, fleet: str, info: ValidationInfo) -> str:
+        if fleet != "off" and info.data.get("redis_url", fleet) is None:  # a wrong one has been told
+            raise ValueError("goes together with REDIS_URL")
+        return fleet
 
     @field_validator("displays_file", mode="plain")
     @classmethod
@@ -144,17 +158,14 @@ class Settings(BaseSettings):
         return split(self.a1111_base_url)
 
     @property
-    def set_in_vain(self) -> list[str]:
-        """Settings that somebody changed and that nothing uses in this version."""
-        changed = {
-            name for name in self.model_fields_set if getattr(self, name) != type(self).model_fields[name].default
-        }
-        return sorted(name.upper() for name in changed & LATER)
-
-    @property
     def api_keys(self) -> tuple[str, ...]:
         """The keys that clients may send; empty means that none is asked for."""
         return split(self.service_api_key.get_secret_value()) if self.service_api_key else ()
+
+    @property
+    def background_api_keys(self) -> tuple[str, ...]:
+        """Those of them whose jobs let all others go first."""
+        return split(self.background_keys.get_secret_value()) if self.background_keys else ()
 
     @property
     def further_prefixes(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 
+from pico_a1111_proxy.crowds import Crowd
 from pico_a1111_proxy.errors import UpstreamError
 from pico_a1111_proxy.jobs import Progress
 from pico_a1111_proxy.proxy import Condition, Upstream
@@ -35,6 +36,13 @@ class Watch:
         self._progress_moment = -math.inf  # when it was asked for
         self._asking: asyncio.Task[None] | None = None
         self._asking_moment = -math.inf
+        self._hurries = False
+        self._changed = Crowd()
+
+    def look_soon(self) -> None:
+        """Have `running` look now: something has changed."""
+        self._hurries = True
+        self._changed.wake()
 
     async def look(self) -> None:
         """Look once, and log it when the condition has changed."""
@@ -80,7 +88,9 @@ class Watch:
                 # A bug must not leave an old condition standing, and nobody looking any more.
                 log.exception("surprise")
                 self.condition = None
-            await asyncio.sleep(self._every_seconds)
+            if not self._hurries:
+                await self._changed.wait(self._every_seconds)
+            self._hurries = False
 
     async def _ask(self) -> None:
         self._progress_moment, self._progress = self._clock(), None

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
 from fakes.a1111 import ScriptedA1111, said
+from fakes.redis import open_redis
+from fakes.worker import open_asking, open_workers
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import UpstreamRejected
 from pico_a1111_proxy.jobs import Job, Route
@@ -22,9 +25,25 @@ DEFAULT = default_display(240, 240, invert=True)
 MISSING = {"error": "HTTPException", "detail": "Init image not found", "body": "", "errors": ""}
 
 
-@pytest.fixture(params=["a1111", "demo", "pool"])
-async def member(request: pytest.FixtureRequest, upstream: ScriptedA1111) -> AsyncIterator[Upstream]:
+@pytest.fixture(scope="module")
+async def _fleet(_upstream: ScriptedA1111, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Upstream]:
+    """A real worker behind a real Redis, which draws with `upstream`; that is what the relay goes to as well."""
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(open_redis(tmp_path_factory.mktemp("redis")))
+        settings = read_settings(env_file=None, a1111_base_url=_upstream.url)
+        beside = await stack.enter_async_context(open_upstream(settings))
+        asking = await stack.enter_async_context(open_asking(redis.url, beside=beside))
+        await stack.enter_async_context(open_workers(redis.url, _upstream.url))
+        await asking.until_taking("w1")
+        yield asking.fleet
+
+
+@pytest.fixture(params=["a1111", "demo", "pool", "fleet"])
+async def member(request: pytest.FixtureRequest, upstream: ScriptedA1111, _fleet: Upstream) -> AsyncIterator[Upstream]:
     """Each member of the family, as the settings build it; the pool has two ways to the same upstream."""
+    if request.param == "fleet":
+        yield _fleet
+        return
     twice = f"{upstream.url},http://localhost:{upstream.port}"
     address = {"a1111": upstream.url, "demo": "demo:", "pool": twice}[request.param]
     async with open_upstream(read_settings(env_file=None, a1111_base_url=address)) as opened:

@@ -41,6 +41,8 @@ def check_config() -> None:
     """Read the settings and say what is wrong with them, and nothing else."""
     settings = load_settings()
     upstream = "the demo painter" if settings.draws_itself else settings.a1111_base_url
+    if settings.fleet != "off":
+        upstream = "the workers of the fleet"
     click.echo(f"The settings are good. Pictures come from {upstream}.")
 
 
@@ -90,10 +92,10 @@ def _serve(host: str | None, port: int | None, **overrides: Any) -> None:
 def _greet(settings: Settings, port: int) -> None:
     host = "localhost" if settings.service_host in ("0.0.0.0", "::") else settings.service_host  # noqa: S104
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    if settings.draws_itself:
+    if settings.fleet != "off":
+        click.echo("The workers of the fleet draw: see pico-a1111-proxy fleet status.\n")
+    elif settings.draws_itself:
         click.echo("DEMO: the built-in painter draws. Set A1111_BASE_URL in .env to use a real A1111.\n")
-    if settings.set_in_vain:
-        click.echo(f"Not used in this version: {', '.join(settings.set_in_vain)}\n")
     click.echo(f"Listening on {address}, the page is {address}/, all routes are at {address}/docs")
     if host == "localhost":
         click.echo(f"A Pico in your network reaches it at http://{_own_address()}:{port}")

@@ -17,6 +17,7 @@ import yarl
 from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.errors import BadRequest, UpstreamError, UpstreamTimeout
 from pico_a1111_proxy.jobs import Generation, Job, Progress, decode_base64, read_json
+from pico_a1111_proxy.outlooks import Stage
 from pico_a1111_proxy.proxy import Condition, Finding, RelayAnswer, RelayRequest
 from pico_a1111_proxy.upstreams import wire
 from pico_a1111_proxy.upstreams.hiding import without_address
@@ -104,6 +105,10 @@ class A1111:
             steps=int(_number(state.get("sampling_steps"))) if state.get("job_count") else 0,
             picture=decode_base64(image) if isinstance(image, str) else None,
         )
+
+    def stage(self, job: Job, *, closely: bool = False) -> Stage | None:
+        """It tells no job from another."""
+        return None
 
     async def check(self) -> Condition:
         """Whether anything that speaks HTTP answers there and takes our credentials."""

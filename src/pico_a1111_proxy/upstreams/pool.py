@@ -12,6 +12,7 @@ from typing import TypeVar
 from pico_a1111_proxy.answers import at_once
 from pico_a1111_proxy.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from pico_a1111_proxy.jobs import Generation, Job, Progress
+from pico_a1111_proxy.outlooks import Stage
 from pico_a1111_proxy.proxy import Condition, Finding, RelayAnswer, RelayRequest, Upstream
 from pico_a1111_proxy.upstreams.circuit import Circuit, State
 from pico_a1111_proxy.upstreams.sharing import (
@@ -146,6 +147,10 @@ class Pool:
                 return await member.upstream.progress()
 
         return await self._walk(_busy_first, ask)
+
+    def stage(self, job: Job, *, closely: bool = False) -> Stage | None:
+        """It tells no job from another."""
+        return None
 
     async def check(self) -> Condition:
         """Look at each that is not left alone; usable is the pool where one is. Never raises."""

@@ -12,6 +12,7 @@ import pybase64
 from PIL import Image
 
 from pico_a1111_proxy.jobs import Generation, Job, Progress
+from pico_a1111_proxy.outlooks import Stage
 from pico_a1111_proxy.pictures import decode
 from pico_a1111_proxy.proxy import Condition, Finding, RelayAnswer, RelayRequest
 from pico_a1111_proxy.upstreams.demo.easel import Easel
@@ -70,6 +71,10 @@ class DemoPainter:
 
     async def abandon(self, job: Job) -> None:
         """There is nothing left of it: who is cancelled has put the brush down."""
+
+    def stage(self, job: Job, *, closely: bool = False) -> Stage | None:
+        """It tells no job from another."""
+        return None
 
     async def check(self) -> Condition:
         """It can always be used."""
