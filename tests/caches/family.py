@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from fakes.redis import open_redis
 from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.caches.disk import open_disk_cache
 from pico_a1111_proxy.caches.layers import LayeredCache
 from pico_a1111_proxy.caches.memory import MemoryCache
+from pico_a1111_proxy.caches.redis import RedisCache
+from pico_a1111_proxy.fleet.link import open_link
 
 MB = 1_000_000
 DAY = 86400.0
@@ -49,7 +53,24 @@ async def open_layered(folder: Path, clock: Clock, most_bytes: int = 10 * MB, tt
         yield LayeredCache([MemoryCache(most_bytes // 4, ttl, clock), disk])
 
 
-FAMILY: dict[str, Make] = {"memory": open_memory, "disk": open_disk, "layered": open_layered}
+@asynccontextmanager
+async def open_shared(folder: Path, clock: Clock, most_bytes: int = 10 * MB, ttl: float = DAY) -> AsyncIterator[Any]:
+    """With a Redis of its own, which is killed at the end, and knows the next time what it has written."""
+    (folder / "redis").mkdir(exist_ok=True)
+    # A killed process loses nothing that the kernel has.
+    async with (
+        open_redis(folder / "redis", "--appendfsync", "no") as server,
+        open_link(server.url, time.monotonic) as link,
+    ):
+        yield RedisCache(link, most_bytes, ttl, clock)
+
+
+FAMILY: dict[str, Make] = {
+    "memory": open_memory,
+    "disk": open_disk,
+    "layered": open_layered,
+    "redis": open_shared,
+}
 
 
 def answer(letter: str = "a", size: int = 1000, **headers: str) -> Answer:

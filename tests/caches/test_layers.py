@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 from caches.family import DAY, MB, Clock, answer, open_disk
@@ -24,6 +25,20 @@ class Slow(MemoryCache):
         self.asked.set()
         await self.may_answer.wait()
         return found
+
+
+class SlowToForget(MemoryCache):
+    """Forgets only when it may."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(MB, DAY, clock)
+        self.asked = asyncio.Event()
+        self.may_forget = asyncio.Event()
+
+    async def clear(self) -> None:
+        self.asked.set()
+        await self.may_forget.wait()
+        await super().clear()
 
 
 def memory(clock: Clock) -> MemoryCache:
@@ -77,6 +92,26 @@ async def test_what_is_found_late_does_not_come_back_after_all_was_forgotten() -
     await cache.clear()
     below.may_answer.set()
     await getting
+    assert await cache.get("k") is None
+
+
+async def test_one_that_is_slow_to_forget_holds_up_no_other() -> None:
+    clock = Clock()
+    above, slow, below = memory(clock), SlowToForget(clock), memory(clock)
+    for layer in (above, slow, below):
+        await layer.set("k", answer())
+    cache = LayeredCache([above, slow, below])
+    clearing = asyncio.create_task(cache.clear())
+    await slow.asked.wait()
+    assert [layer.figures().entries for layer in (above, below)] == [0, 0]
+    clearing.cancel()  # who asked has gone
+    with suppress(asyncio.CancelledError):
+        await clearing
+    slow.may_forget.set()
+    for _ in range(100):
+        if not slow.figures().entries:
+            break
+        await asyncio.sleep(0)
     assert await cache.get("k") is None
 
 

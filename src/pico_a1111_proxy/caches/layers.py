@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -57,23 +58,22 @@ class LayeredCache:
             await layer.set(key, answer)
 
     async def clear(self) -> None:
-        """Forget everything, the layer that answers first first."""
+        """Forget everything, in all layers at once: what one has forgotten must not come back from another."""
         self._changes += 1
-        for layer in self._layers:
-            await layer.clear()
+        await _clear(self._layers)
 
     async def was_forgotten(self) -> bool:
         """Whether somebody else has forgotten everything in a layer since this was asked last, as a command may.
 
-        What is above that layer is forgotten then, too, and whoever asks should forget what came from here.
+        What is above that layer is forgotten then, too, and whoever asks should forget what came from here. What is
+        below is not: a layer that several hosts share is the lowest, so that one host does not forget for all of them.
         """
         forgotten = False
         for depth, layer in enumerate(self._layers):
             if await layer.was_forgotten():
                 forgotten = True
                 self._changes += 1
-                for above in self._layers[:depth]:
-                    await above.clear()
+                await _clear(self._layers[:depth])
         return forgotten
 
     def figures(self) -> CacheFigures:
@@ -86,3 +86,9 @@ class LayeredCache:
         most = max(below, key=lambda figures: (figures.entries, figures.bytes), default=CacheFigures())
         trouble = sum(figures.trouble for figures in below)
         return CacheFigures(self._hits, self._misses, trouble, most.entries, most.bytes)
+
+
+async def _clear(layers: Sequence[Layer]) -> None:
+    if layers:
+        # Who is cancelled cancels nothing: to forget everything must not be forgotten.
+        await asyncio.wait([asyncio.ensure_future(layer.clear()) for layer in layers])
