@@ -52,6 +52,26 @@ class Cache(Protocol):
         ...
 
 
+class Lease(Protocol):
+    """Nobody else draws it, until this is given up; if its owner dies it ends by itself."""
+
+    async def give_up(self) -> None:
+        """Let others draw it; a second time does nothing. Never raises."""
+        ...
+
+
+class Locks(Protocol):
+    """Who draws what, of all who share the cache; where nobody can tell, everybody draws for himself."""
+
+    async def take(self, key: str, seconds: float = 0.0) -> Lease | None:
+        """Have it drawn by nobody else; None where somebody else is drawing it still after `seconds`. Never raises."""
+        ...
+
+    async def close(self) -> None:
+        """Give up all that is held still."""
+        ...
+
+
 @dataclass(frozen=True)
 class _Recent:
     key: str | None
@@ -64,17 +84,21 @@ class Archive:
     """Generations in `cache`, and the last renderings made of them, ready to be sent; None keeps nothing at all.
 
     What is kept is good for `seconds` of `clock`. `moment` changes with whatever may change the pictures: what was
-    begun before is not kept, and nobody may join it.
+    begun before is not kept, and nobody may join it. `locks` are those of a cache that others share.
     """
 
-    def __init__(self, cache: Cache | None, seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, cache: Cache | None, seconds: float, clock: Callable[[], float], locks: Locks | None = None
+    ) -> None:
         self.moment = 0
+        self._locks = locks
         self._cache = cache
         self._seconds = seconds
         self._clock = clock
         self._recent: OrderedDict[Hashable, _Recent] = OrderedDict()
         self._size = 0
         self._hits = 0
+        self._looked_again = 0
 
     @property
     def is_on(self) -> bool:
@@ -97,13 +121,29 @@ class Archive:
         """Whether it is worth looking."""
         return self.is_on and job.key is not None and job.caching == "use"
 
-    async def find(self, job: Job) -> Answer | None:
-        """The upstream's answer to `job`, if it is known."""
-        return await self._cache.get(job.key) if self._cache and job.key and self.may_know(job) else None
+    async def find(self, job: Job, *, again: bool = False) -> Answer | None:
+        """The upstream's answer to `job`, if it is known. Who looks `again` in vain misses but once."""
+        if not self._cache or not job.key or not self.may_know(job):
+            return None
+        answer = await self._cache.get(job.key)
+        self._looked_again += again and answer is None
+        return answer
+
+    def is_shared(self, job: Job) -> bool:
+        """Whether somebody else may be drawing `job` now, and what comes of it will be found here."""
+        return self._locks is not None and job.repeatable and self.may_know(job)
+
+    async def alone(self, job: Job, seconds: float = 0.0) -> Lease | None:
+        """Have `job`, which is shared, drawn by nobody else; None where somebody else does still after `seconds`."""
+        return await self._locks.take(job.key, seconds) if self._locks and job.key else None
 
     async def keep(self, job: Job, answer: Answer, moment: int) -> None:
         """Remember what the upstream answered to `job`, which began at `moment`."""
-        if self._cache is not None and job.key is not None and self._may_keep(job, moment):
+        if self._cache is None or job.key is None or not self._may_keep(job, moment):
+            return
+        if self._locks and await self._cache.was_forgotten():  # by another proxy, since the last look
+            self._forget_all()
+        if self._may_keep(job, moment):
             await self._cache.set(job.key, answer)
 
     def renew(self, job: Job) -> None:
@@ -151,7 +191,7 @@ class Archive:
 
     @asynccontextmanager
     async def looking(self, every_seconds: float) -> AsyncIterator[None]:
-        """Until the block ends, forget what somebody else has had the cache forget."""
+        """Until the block ends, forget what somebody else has had the cache forget; then give up all locks."""
         task = asyncio.create_task(self._look(every_seconds))
         try:
             yield
@@ -159,11 +199,13 @@ class Archive:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+            if self._locks:
+                await self._locks.close()
 
     def figures(self) -> CacheFigures:
         """How it goes: a rendering that was ready counts as a hit too."""
         figures = self._cache.figures() if self._cache else CacheFigures()
-        return replace(figures, hits=figures.hits + self._hits)
+        return replace(figures, hits=figures.hits + self._hits, misses=figures.misses - self._looked_again)
 
     async def _look(self, every_seconds: float) -> None:
         while self._cache is not None:

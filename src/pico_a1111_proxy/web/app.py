@@ -10,7 +10,6 @@ from typing import Any
 from fastapi import FastAPI
 
 from pico_a1111_proxy.peers import read_proxies
-from pico_a1111_proxy.rates import Rates, Windows, read_rates
 from pico_a1111_proxy.settings import Settings, read_settings
 from pico_a1111_proxy.web.access import AccessLog
 from pico_a1111_proxy.web.bases import OF_A_DISPLAY
@@ -63,9 +62,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(Uploads, room=Room(enough_for(int(settings.max_body_mb * 1e6)), time.monotonic))
     if settings.rate_limit:
-        rates = Rates(read_rates(settings.rate_limit), Windows(time.monotonic), time.monotonic)
-        app.add_middleware(RateLimit, rates=rates)
-    app.add_middleware(ApiKey, keys=settings.api_keys)
+        app.add_middleware(RateLimit)
+    app.add_middleware(ApiKey, keys=settings.api_keys, background=settings.background_api_keys)
     app.add_middleware(Clients, trusted=read_proxies(settings.trusted_proxies))
     app.add_middleware(AccessLog, debug=settings.debug_mode, count=RequestCounter(settings.further_prefixes))
     # Around the keys, since a preflight has none, and around all that makes errors, which a page may read too.
@@ -95,7 +93,8 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
 def _request_rules(settings: Settings) -> RequestRules:
     otherwise = "original" if settings.json_images == "original" else "json"
     # A picture of another upstream, or of another version of the painter, is another picture.
-    realm = f"{VERSION} {settings.a1111_base_url}"
+    upstreams = " ".join(sorted(settings.base_urls)) if settings.fleet == "off" else settings.fleet
+    realm = f"{VERSION} {upstreams}"
     max_body = int(settings.max_body_mb * 1e6)
     return RequestRules(otherwise, max_body, settings.allow_image_urls, realm, settings.cache_random)
 

@@ -21,16 +21,19 @@ _FREE_PATHS = frozenset(
 
 
 class RateLimit:
-    """Answers 429 with a Retry-After to a client that is over `rates`; the request must have its client by now."""
+    """Answers 429 with a Retry-After to a client that is over the service's rates.
 
-    def __init__(self, app: ASGIApp, rates: Rates) -> None:
+    The request must have its client by now.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._rates = rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "http" and _counts(scope):
-            too_often = await self._rates.come(scope["state"]["client"])
+            rates: Rates = scope["state"]["service"].rates
+            too_often = await rates.come(scope["state"]["client"])
             if too_often:
                 words = f"Too many requests: {too_often.words} are allowed"
                 detail = f"{words}; the next one in {too_often.seconds} s"
