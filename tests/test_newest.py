@@ -177,6 +177,15 @@ async def test_the_same_picture_again_is_nothing_new(newest: Newest) -> None:
     assert await waiting is second
 
 
+async def test_who_listens_hears_of_each_newest_once(newest: Newest) -> None:
+    heard: list[tuple[str, Published]] = []
+    newest.heard = lambda name, published: heard.append((name, published))
+    late, first, again, second = (Published(picture) for picture in (b"0", b"1", b"1", b"2"))
+    for published in (first, again, late, second):
+        newest.publish("default", published)
+    assert heard == [("default", first), ("default", second)]
+
+
 async def test_the_newest_is_the_one_that_arrived_last_and_not_the_one_that_took_longest(newest: Newest) -> None:
     slow, quick = Published(b"arrived first"), Published(b"arrived second")
     newest.publish("default", quick)

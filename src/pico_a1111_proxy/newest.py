@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine, Hashable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Hashable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import replace
@@ -101,6 +101,8 @@ class Newest:
 
     Pictures of more than `budget` bytes together are too much: beginning with the one published first, each but the
     last is replaced by the preview of its display's frame, which `converters`, a pool of threads, make.
+
+    `heard` is called with each that becomes the newest of a display, and with the display's name.
     """
 
     def __init__(self, displays: Mapping[str, Display], converters: Executor, budget: int = HELD_BYTES) -> None:
@@ -112,6 +114,12 @@ class Newest:
         self._shrinking: asyncio.Task[None] | None = None
         self._closed = False
         self.waiting = 0  # clients
+        self.heard: Callable[[str, Published], None] | None = None
+
+    @property
+    def names(self) -> Collection[str]:
+        """Of all displays, also of those without a picture yet."""
+        return self._displays.keys()
 
     @property
     def held(self) -> int:
@@ -138,6 +146,8 @@ class Newest:
             return
         self._newest[name] = published
         self._changes.pop(name, Crowd()).wake()
+        if self.heard:
+            self.heard(name, published)
         if self.held > self._budget and not self._closed and (self._shrinking is None or self._shrinking.done()):
             self._shrinking = asyncio.create_task(self._shrink())
 
