@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 from fakes.office import ANSWER, DISPLAY, FRAME, LONG, Office, Remembering, job, open_office, over
 from fakes.turns import no_task_is_left, turns
 from pico_a1111_proxy.answers import Answer
+from pico_a1111_proxy.claims import Ticket
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import PictureError, ProxyError, QueueFull, ShuttingDown, UpstreamRejected
 from pico_a1111_proxy.gate import FIRST_GUESS_SECONDS
 from pico_a1111_proxy.jobs import Progress
-from pico_a1111_proxy.tickets import Ticket
 
 
 @pytest.fixture

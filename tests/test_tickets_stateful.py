@@ -14,13 +14,14 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from fakes.turns import turns
 from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.archive import Archive
+from pico_a1111_proxy.claims import Ticket
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import QueueFull, UpstreamUnavailable
 from pico_a1111_proxy.gate import Gate
 from pico_a1111_proxy.jobs import Generation, Job
 from pico_a1111_proxy.newest import Newest
 from pico_a1111_proxy.proxy import Proxy
-from pico_a1111_proxy.tickets import Ticket, Tickets
+from pico_a1111_proxy.tickets import Bounds, Tickets
 
 PLACES, LINE, MOST = 2, 2, 6
 KEEP = 10.0
@@ -42,6 +43,9 @@ class Painter:
             del self.at_work[job.body]
 
     async def abandon(self, job: Job) -> None:
+        return
+
+    def stage(self, job: Job, *, closely: bool = False) -> None:
         return
 
 
@@ -70,7 +74,7 @@ class Machine(RuleBasedStateMachine):
             archive = Archive(None, KEEP, self.clock)
             self.gate = Gate(PLACES, LINE, self.clock)
             self.proxy = Proxy(painter, self.gate, archive, self.threads, Newest({}, self.threads))
-            self.tickets = Tickets(self.proxy, KEEP, self.clock, most=MOST)
+            self.tickets = Tickets(self.proxy, KEEP, self.clock, Bounds(most=MOST))
 
         self.loop.run_until_complete(build())
 

@@ -3,131 +3,65 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Protocol
 
 import structlog
 
-from pico_a1111_proxy.attempts import Attempt
-from pico_a1111_proxy.crowds import Crowd
-from pico_a1111_proxy.displays import Display
-from pico_a1111_proxy.errors import ProxyError, QueueFull, ShuttingDown, UpstreamError
-from pico_a1111_proxy.gate import Gate, Visit
-from pico_a1111_proxy.jobs import Job, Progress
-from pico_a1111_proxy.outlooks import Outlook, State, at_work, in_line
+from pico_a1111_proxy.claims import Claim, Elsewhere, Ticket
+from pico_a1111_proxy.errors import ProxyError, QueueFull, ShuttingDown
+from pico_a1111_proxy.jobs import Job
 from pico_a1111_proxy.proxy import Proxy
 from pico_a1111_proxy.renderings import Rendering
-
-E = TypeVar("E", bound=ProxyError)
-
-MOST_TICKETS = 1000
-HELD_BYTES = 64_000_000  # of what is ready to be fetched, all tickets together
 
 log = structlog.get_logger("tickets")
 
 
-class Ticket:
-    """A job whose client comes back for it. Made by `Tickets.open`; `display` is what its frames are for.
+class Board(Protocol):
+    """Where proxies tell each other of their tickets. None of it raises but `find`."""
 
-    `ended` is the moment when it was over, None before.
-    """
+    def serve(self, cancel: Callable[[Ticket], None], forget: Callable[[Ticket], None]) -> None:
+        """Have what others ask of our tickets done with these."""
+        ...
 
-    def __init__(self, display: Display, gate: Gate) -> None:
-        self.id = secrets.token_urlsafe(16)  # who has it may fetch the picture and cancel the job
-        self.display = display
-        self.ended: float | None = None
-        self.size = 0  # bytes of what is ready to be fetched
-        self._gate = gate
-        self.attempt: Attempt | None = None  # while it is being done, or on its way there
-        self._outcome: Rendering | ProxyError | None = None
-        self._progress = 0.0
-        self._crowd = Crowd()
-        self._closed = False
+    async def post(self, ticket: Ticket, keep_seconds: float) -> None:
+        """Let others know of it from now on, and for that long after its end. Returns within a second."""
+        ...
 
-    @property
-    def is_over(self) -> bool:
-        """Whether it is done, failed or cancelled."""
-        return self.ended is not None
+    def ended(self, ticket: Ticket) -> None:
+        """What was posted is over."""
+        ...
 
-    @property
-    def state(self) -> State:
-        """What has become of it so far."""
-        if self.is_over:
-            if self._outcome is None:
-                return "cancelled"
-            return "done" if isinstance(self._outcome, Rendering) else "failed"
-        return "queued" if self._visit and self._visit.position else "running"
+    def drop(self, ticket: Ticket) -> None:
+        """Let nobody have it any more."""
+        ...
 
-    @property
-    def error(self) -> ProxyError | None:
-        """What went wrong, one that was never raised; None where nothing did."""
-        # One that is raised again and again would hold on to all who were told.
-        return _bare(self._outcome) if isinstance(self._outcome, ProxyError) else None
-
-    @property
-    def rendering(self) -> Rendering | None:
-        """What came of it, where it is done."""
-        return self._outcome if isinstance(self._outcome, Rendering) else None
-
-    @property
-    def is_at_work(self) -> bool:
-        """Whether its generation has its place."""
-        return bool(self._visit and self._visit.is_inside)
-
-    @property
-    def seconds_alone(self) -> float | None:
-        """For how long its generation has been at work, where it is the only one; None where it is not."""
-        visit = self._visit
-        return visit.seconds_inside if visit and visit.is_inside and self._gate.inside == 1 else None
-
-    def outlook(self, told: Progress | None = None) -> Outlook:
-        """How far it is; `told` is what the upstream says of it, None where nobody knows. It never falls back."""
-        state, visit = self.state, self._visit
-        if state == "queued" and visit:
-            return in_line(self._gate, visit)
-        if state == "running":
-            outlook = at_work(self._gate, visit, told, self._progress)
-            self._progress = outlook.progress
-            return outlook
-        return Outlook(state, progress=1.0 if state == "done" else self._progress)
-
-    async def wait(self, seconds: float) -> None:
-        """Return once it is over, or after that time. Raises ShuttingDown, at once or while waiting."""
-        if not self.is_over and not self._closed and seconds > 0:
-            await self._crowd.wait(seconds)
-        if not self.is_over and self._closed:
-            raise ShuttingDown
-
-    def end(self, outcome: Rendering | ProxyError | None, moment: float) -> None:
-        """It is over; None is cancelled. The registry's own."""
-        self.attempt = None  # which holds all of the upstream's answer
-        self.ended = moment
-        if isinstance(outcome, Rendering):
-            # The picture is published, where anybody wants it: what is fetched here is made of the frames.
-            outcome = replace(outcome, picture=b"", answer=None)
-            self.size = outcome.size
-        self._outcome = _bare(outcome) if isinstance(outcome, ProxyError) else outcome
-        self._crowd.wake()
+    async def find(self, name: str) -> Elsewhere | None:
+        """The ticket of another proxy with that id, if there is one. Raises FleetUnavailable where nobody can tell."""
+        ...
 
     def close(self) -> None:
-        """Send away who waits. The registry's own."""
-        self._closed = True
-        self._crowd.wake()
+        """Send away who waits here."""
+        ...
 
-    @property
-    def _visit(self) -> Visit | None:
-        return self.attempt.visit if self.attempt else None
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of all tickets together: how many there are, and the bytes of what is ready to be fetched."""
+
+    most: int = 1000
+    budget: int = 64_000_000
 
 
 class Tickets:
     """The tickets of `proxy`; one that is over is kept for `keep_seconds` of `clock`.
 
-    There are no more than `most`, and what is ready to be fetched takes no more than `budget` bytes, or else is that
-    of one ticket only: what was over first is forgotten first.
+    There are no more than the `bounds` say, and what is ready to be fetched takes no more bytes, or else is that of one
+    ticket only: what was over first is forgotten first. With a `board` others know of those that are shared, and those
+    of others are found.
     """
 
     def __init__(
@@ -135,19 +69,21 @@ class Tickets:
         proxy: Proxy,
         keep_seconds: float,
         clock: Callable[[], float],
-        most: int = MOST_TICKETS,
-        budget: int = HELD_BYTES,
+        bounds: Bounds = Bounds(),
+        board: Board | None = None,
     ) -> None:
         self._proxy = proxy
         self._keep_seconds = keep_seconds
         self._clock = clock
-        self._most = most
-        self._budget = budget
+        self._bounds = bounds
+        self._board = board
         self._known: dict[str, Ticket] = {}
         self._over: OrderedDict[str, Ticket] = OrderedDict()  # of those, in the order in which they ended
         self._work: dict[Ticket, asyncio.Task[Rendering]] = {}
         self._held = 0
         self._closed = False
+        if board:
+            board.serve(self.cancel, self.forget)
 
     @property
     def count(self) -> int:
@@ -178,7 +114,7 @@ class Tickets:
         """
         if self._closed:
             raise ShuttingDown
-        ticket = Ticket(job.display, self._proxy.gate)
+        ticket = Ticket(job.display, self._proxy.gate, self._proxy.upstream.stage)
         ready = self._proxy.recall(job)
         if ready:
             ticket.end(ready, self._clock())
@@ -190,14 +126,35 @@ class Tickets:
         self._forget_surplus(ticket)
         return ticket
 
+    async def share(self, ticket: Ticket) -> None:
+        """Let the other proxies know of it, before its client is told its id."""
+        if self._board and ticket.id in self._known:
+            await self._board.post(ticket, self._keep_seconds)
+
     def get(self, name: str) -> Ticket | None:
         """The ticket with that id, if there is one, or still is."""
         self._forget_old()
         return self._known.get(name)
 
-    def expires_in(self, ticket: Ticket) -> float | None:
+    async def find(self, name: str) -> Claim | None:
+        """The same, else that of another proxy. Raises FleetUnavailable where nobody can tell."""
+        ticket = self.get(name)
+        return ticket if ticket or not self._board else await self._board.find(name)
+
+    def expires_in(self, claim: Claim) -> float | None:
         """Seconds until it is forgotten; None before it is over."""
-        return None if ticket.ended is None else max(ticket.ended + self._keep_seconds - self._clock(), 0.0)
+        if not isinstance(claim, Ticket):
+            return claim.expires_seconds
+        return None if claim.ended is None else max(claim.ended + self._keep_seconds - self._clock(), 0.0)
+
+    async def withdraw(self, claim: Claim) -> None:
+        """Cancel it; what is done or failed is forgotten. Raises FleetUnavailable where it is another proxy's."""
+        if not isinstance(claim, Ticket):
+            await claim.withdraw()
+        elif claim.state in ("done", "failed"):
+            self.forget(claim)
+        else:
+            self.cancel(claim)  # again and again, for who did not hear the answer
 
     def cancel(self, ticket: Ticket) -> None:
         """Give it up, where it is not over; others who wait for the same generation still get it."""
@@ -210,10 +167,14 @@ class Tickets:
         self._known.pop(ticket.id, None)
         if self._over.pop(ticket.id, None):
             self._held -= ticket.size
+        if self._board:
+            self._board.drop(ticket)
 
     def close(self) -> None:
         """Open no more, and send away who waits for one that is not at work; what is at work goes on."""
         self._closed = True
+        if self._board:
+            self._board.close()
         for ticket in self._work:
             if not ticket.is_at_work:
                 ticket.close()
@@ -230,7 +191,7 @@ class Tickets:
 
     async def _begin(self, ticket: Ticket, job: Job) -> None:
         """Have it done, and return once it is known whether it is in line."""
-        if len(self._work) >= self._most:
+        if len(self._work) >= self._bounds.most:
             raise QueueFull("Too many jobs are unfinished", self._proxy.gate.retry_after())
         self._work[ticket] = work = asyncio.create_task(self._do(ticket, job))
         work.add_done_callback(partial(self._landed, ticket))
@@ -265,6 +226,8 @@ class Tickets:
     def _end(self, ticket: Ticket, outcome: Rendering | ProxyError | None) -> None:
         ticket.end(outcome, self._clock())
         if ticket.id in self._known:
+            if self._board:
+                self._board.ended(ticket)
             self._forget_surplus(ticket)
 
     def _forget_surplus(self, ticket: Ticket) -> None:
@@ -273,7 +236,8 @@ class Tickets:
             self._over[ticket.id] = ticket
             self._held += ticket.size
         self._forget_old()
-        while self._over and (len(self._known) > self._most or (self._held > self._budget and len(self._over) > 1)):
+        most, budget = self._bounds.most, self._bounds.budget
+        while self._over and (len(self._known) > most or (self._held > budget and len(self._over) > 1)):
             self.forget(next(iter(self._over.values())))
 
     def _forget_old(self) -> None:
@@ -283,12 +247,3 @@ class Tickets:
             if oldest.ended is None or oldest.ended > last:
                 return
             self.forget(oldest)
-
-
-def _bare(error: E) -> E:
-    """The same error without where it was raised, and without the upstream's words: both can be large."""
-    bare = type(error).__new__(type(error), *error.args)
-    bare.__dict__.update(vars(error))
-    if isinstance(bare, UpstreamError) and bare.answer:
-        bare.answer = replace(bare.answer, body=b"")
-    return bare

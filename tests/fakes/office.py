@@ -14,13 +14,15 @@ from fakes.pictures import b64, png
 from fakes.turns import turns
 from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.archive import Archive, CacheFigures
+from pico_a1111_proxy.claims import Ticket
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.frames import convert
 from pico_a1111_proxy.gate import Gate
 from pico_a1111_proxy.jobs import Generation, Job, Progress
 from pico_a1111_proxy.newest import Newest
+from pico_a1111_proxy.outlooks import Stage
 from pico_a1111_proxy.proxy import Condition, Finding, Proxy, RelayAnswer, RelayRequest
-from pico_a1111_proxy.tickets import Ticket, Tickets
+from pico_a1111_proxy.tickets import Bounds, Tickets
 
 LONG = 60.0  # seconds that no test here lasts
 KEEP = 600.0
@@ -35,6 +37,7 @@ class Painter:
     def __init__(self) -> None:
         self.begun: list[Job] = []
         self.abandoned: list[Job] = []
+        self.stages: dict[bytes, Stage] = {}  # by body
         self._ends: list[asyncio.Future[Answer]] = []
 
     async def generate(self, job: Job) -> Generation:
@@ -49,6 +52,9 @@ class Painter:
 
     async def abandon(self, job: Job) -> None:
         self.abandoned.append(job)
+
+    def stage(self, job: Job, *, closely: bool = False) -> Stage | None:
+        return self.stages.get(job.body)
 
     def relay(self, request: RelayRequest) -> AbstractAsyncContextManager[RelayAnswer]:
         raise NotImplementedError
@@ -90,12 +96,12 @@ class Office:
     now: float = 1000.0
     painter: Painter = field(default_factory=Painter)
 
-    def open(self, places: int = 1, line: int = 5, cache: Any = None, **bounds: int) -> Tickets:
+    def open(self, places: int = 1, line: int = 5, cache: Any = None, board: Any = None, **bounds: int) -> Tickets:
         gate = Gate(places, line, self.clock)
         archive = Archive(cache, LONG, self.clock)
         self.newest = Newest({DISPLAY.name: DISPLAY}, self.threads)
         self.proxy = Proxy(self.painter, gate, archive, self.threads, self.newest)
-        self.tickets = Tickets(self.proxy, KEEP, self.clock, **bounds)
+        self.tickets = Tickets(self.proxy, KEEP, self.clock, Bounds(**bounds), board)
         return self.tickets
 
     async def close(self) -> None:

@@ -66,6 +66,9 @@ class Scripted:
     async def progress(self) -> Progress:
         raise NotImplementedError
 
+    def stage(self, job: Job, *, closely: bool = False) -> None:
+        return None
+
     async def check(self) -> Condition:
         raise NotImplementedError
 

@@ -11,9 +11,8 @@ import secrets
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pico_a1111_proxy.errors import KeyRefused
 from pico_a1111_proxy.web.clients import name_of_key
-from pico_a1111_proxy.web.errors import respond_to
+from pico_a1111_proxy.web.errors import error_response
 from pico_a1111_proxy.web.options import opens_a_page
 
 OPEN_PATHS = frozenset({"/health", "/ready"})
@@ -60,12 +59,14 @@ class ApiKey:
     """Lets in who sends one of `keys`: X-API-Key, a Bearer token, or the password of Basic.
 
     Refuses before the body is read. With no keys everybody is let in, whatever they send. Who sent one is that
-    client from then on, wherever it comes from: `scope["state"]["client"]`.
+    client from then on, wherever it comes from: `scope["state"]["client"]`. What is asked with one of the `background`
+    keys is background work: `scope["state"]["priority"]`.
     """
 
-    def __init__(self, app: ASGIApp, keys: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, keys: tuple[str, ...], background: tuple[str, ...] = ()) -> None:
         self.app = app
         self._keys = {key.encode(): name_of_key(key.encode()) for key in keys}
+        self._background = {name_of_key(key.encode()) for key in background}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -74,11 +75,14 @@ class ApiKey:
             return
         client = self._recognise(scope)
         if client:
-            scope.setdefault("state", {})["client"] = client
+            state = scope.setdefault("state", {})
+            state["client"] = client
+            if client in self._background:
+                state["priority"] = "background"
         if client or scope["path"] in OPEN_PATHS:
             await self.app(scope, receive, send)
             return
-        refusal = respond_to(KeyRefused("Invalid or missing API key"))
+        refusal = error_response(401, "Invalid or missing API key")
         if opens_a_page(Headers(scope=scope)):  # the browser asks its person then
             refusal.headers["WWW-Authenticate"] = 'Basic realm="pico-a1111-proxy", charset="UTF-8"'
         await refusal(scope, receive, send)

@@ -9,17 +9,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from pico_a1111_proxy.claims import Claim
 from pico_a1111_proxy.errors import BadRequest
 from pico_a1111_proxy.fields import OneOf
 from pico_a1111_proxy.jobs import Progress
-from pico_a1111_proxy.tickets import Ticket
 from pico_a1111_proxy.web.conditional import conditional
 from pico_a1111_proxy.web.contract import BY_THE_UPSTREAM, LATER, WITH_A_NAME, WITH_A_QUERY, Refusal, Responses
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.methods import refuse_other_methods
 from pico_a1111_proxy.web.options import FrameOptions, RenderOptions, Wait
 from pico_a1111_proxy.web.sdapi import facts_of, portray
-from pico_a1111_proxy.web.tickets import accepted, describe_ticket, say
+from pico_a1111_proxy.web.tickets import accepted, describe_claim, say
 from pico_a1111_proxy.wiring import Service
 
 _DOCUMENT: Responses = {
@@ -46,16 +46,16 @@ _FRAME: Responses = {
 }
 
 
-async def named_ticket(request: Request, name: Annotated[str, Path(alias="id", description="a job's id")]) -> Ticket:
-    """The ticket that the path names. Raises HTTPException (404)."""
+async def named_claim(request: Request, name: Annotated[str, Path(alias="id", description="a job's id")]) -> Claim:
+    """The ticket that the path names. Raises HTTPException (404), and FleetUnavailable where nobody can tell."""
     service: Service = request.state.service
-    ticket = service.tickets.get(name)
-    if ticket is None:
-        raise HTTPException(404, "No such job: it was never there, or its time is over", {"Cache-Control": "no-store"})
-    return ticket
+    claim = await service.tickets.find(name)
+    if claim is None:
+        raise _no_such_job()
+    return claim
 
 
-NamedTicket = Annotated[Ticket, Depends(named_ticket)]
+NamedClaim = Annotated[Claim, Depends(named_claim)]
 
 
 class FetchOptions(BaseModel):
@@ -79,50 +79,53 @@ def jobs_routes() -> APIRouter:
 
     @router.head("/jobs/{id}", include_in_schema=False)
     @router.get("/jobs/{id}", response_class=Response, responses=_DOCUMENT)
-    async def job(request: Request, ticket: NamedTicket) -> Response:
+    async def job(request: Request, claim: NamedClaim) -> Response:
         """Tell how far the job is."""
-        return say(describe_ticket(request, ticket, await _progress(request.state.service, ticket)))
+        return say(describe_claim(request, claim, await _progress(request.state.service, claim)))
 
     @router.delete("/jobs/{id}", response_class=Response, responses=_DOCUMENT)
-    async def cancel(request: Request, ticket: NamedTicket) -> Response:
+    async def cancel(request: Request, claim: NamedClaim) -> Response:
         """Cancel the job; what is over is forgotten."""
-        tickets = request.state.service.tickets
-        if ticket.state in ("done", "failed"):
-            tickets.forget(ticket)
-        else:
-            tickets.cancel(ticket)  # again and again, for who did not hear the answer
-        return say(describe_ticket(request, ticket))
+        await request.state.service.tickets.withdraw(claim)
+        return say(describe_claim(request, claim))
 
     @router.head("/jobs/{id}/frame", include_in_schema=False)
     @router.get("/jobs/{id}/frame", response_class=Response, responses=_FRAME)
-    async def frame(request: Request, ticket: NamedTicket, options: Annotated[FetchOptions, Query()]) -> Response:
+    async def frame(request: Request, claim: NamedClaim, options: Annotated[FetchOptions, Query()]) -> Response:
         """Fetch the job's frame; with `wait`, as soon as it is done."""
         answer = FrameOptions.model_validate({"answer": options.answer}).choose_answer(request.headers)
-        if not ticket.is_over:
-            await unless_left(request.receive, ticket.wait(options.wait))
-        return await _fetch(request, ticket, answer)
+        if not claim.is_over:
+            await unless_left(request.receive, claim.wait(options.wait))
+        return await _fetch(request, claim, answer)
 
     refuse_other_methods(router, "/jobs/{id}", "DELETE, GET, HEAD")
     refuse_other_methods(router, "/jobs/{id}/frame", "GET, HEAD")
     return router
 
 
-async def _progress(service: Service, ticket: Ticket) -> Progress | None:
+async def _progress(service: Service, claim: Claim) -> Progress | None:
     """What the upstream says of it; None where it may be speaking of another."""
-    seconds = ticket.seconds_alone
+    claim.look_closely()
+    seconds = claim.seconds_alone
     return None if seconds is None else await service.watch.progress(seconds)
 
 
-async def _fetch(request: Request, ticket: Ticket, answer: str) -> Response:
+async def _fetch(request: Request, claim: Claim, answer: str) -> Response:
     """What there is of it as `answer`. Raises the job's own error, and HTTPException (404, 410) for no frame."""
-    if not ticket.is_over:
-        return accepted(request, ticket, told=await _progress(request.state.service, ticket))
-    if ticket.error:
-        raise ticket.error
-    rendering = ticket.rendering
-    if rendering is None:
+    if not claim.is_over:
+        return accepted(request, claim, told=await _progress(request.state.service, claim))
+    if claim.error:
+        raise claim.error
+    if claim.state == "cancelled":
         raise HTTPException(410, "The job was cancelled")
+    rendering = await claim.fetch()
+    if rendering is None:
+        raise _no_such_job()
     if answer != "json" and not rendering.frames:
         raise HTTPException(404, "The job has no frame: its body has send_images: false")
-    representation = await portray(request.state.service.proxy, ticket.display, answer, rendering)
+    representation = await portray(request.state.service.proxy, claim.display, answer, rendering)
     return conditional(request, representation, facts_of(rendering, answer))
+
+
+def _no_such_job() -> HTTPException:
+    return HTTPException(404, "No such job: it was never there, or its time is over", {"Cache-Control": "no-store"})

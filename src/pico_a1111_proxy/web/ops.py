@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
+from pico_a1111_proxy.crews import describe_crew
 from pico_a1111_proxy.web.bodies import write_json
 from pico_a1111_proxy.web.contract import Responses, refusals
 from pico_a1111_proxy.web.errors import error_response
@@ -73,12 +74,14 @@ def describe_health(service: Service, *, draining: bool) -> dict[str, Any]:
     """The document of GET /health. Who shuts down takes no work, so that is "degraded" as well."""
     condition = service.watch.condition
     archive = service.proxy.archive
+    is_well = condition and condition.usable and not draining and _is_fleet_well(service)
     return {
-        "status": "ok" if condition and condition.usable and not draining else "degraded",
+        "status": "ok" if is_well else "degraded",
         "draining": draining,
         "upstream": _upstream(service),
         "queue": _queue(service),
         "cache": {"enabled": archive.is_on, **vars(archive.figures())},
+        **_fleet(service),
         "tasks": len(asyncio.all_tasks()),
     }
 
@@ -97,14 +100,30 @@ def _upstream(service: Service) -> dict[str, Any]:
     return upstream
 
 
+def _is_fleet_well(service: Service) -> bool:
+    """Whether Redis can be reached and workers take jobs, where they are to."""
+    if service.redis_is_up and not service.redis_is_up():
+        return False
+    return service.crew is None or service.crew().is_well
+
+
+def _fleet(service: Service) -> dict[str, Any]:
+    """Nothing without Redis. While that is down, the workers are told as they were seen last."""
+    if service.redis_is_up is None:
+        return {}
+    crew = describe_crew(service.crew()) if service.crew else {}
+    return {"fleet": {"redis": "up" if service.redis_is_up() else "down", **crew}}
+
+
 def _queue(service: Service) -> dict[str, Any]:
+    """Of a fleet the line is the one that all proxies share, and in flight are our own jobs in it and at workers."""
     gate = service.proxy.gate
     return {
         "in_flight": gate.inside,
-        "waiting": gate.waiting,
+        "waiting": gate.waiting + (service.crew().waiting if service.crew else 0),
         "places": gate.places,
         "line": gate.line,
-        "job_seconds": round(gate.job_seconds, 2),
+        "job_seconds": round(gate.usual_seconds, 2),
         "retry_after": gate.retry_after(),
     }
 

@@ -29,7 +29,14 @@ from pico_a1111_proxy.web.contract import BY_THE_UPSTREAM, BY_THE_UPSTREAM_ITSEL
 from pico_a1111_proxy.web.headers import downwards, upwards
 from pico_a1111_proxy.web.leaving import unless_left
 from pico_a1111_proxy.web.options import LONGEST_WAIT, RenderOptions, without_ours
-from pico_a1111_proxy.web.preferences import caching_of, patience_of, wants_to_come_back
+from pico_a1111_proxy.web.preferences import (
+    APPLIED,
+    caching_of,
+    patience_of,
+    priority_of,
+    tell_applied,
+    wants_to_come_back,
+)
 from pico_a1111_proxy.web.reading import PlainRoute
 from pico_a1111_proxy.web.representations import Representation, as_frame, as_json, as_preview, facts
 from pico_a1111_proxy.web.tickets import accepted
@@ -37,7 +44,7 @@ from pico_a1111_proxy.web.tickets import accepted
 SMALL_BODY = 4000  # bytes of one that is known again
 MOST_READ = 500  # of them
 
-_APPLIED = {"Preference-Applied": "respond-async"}
+_APPLIED = {APPLIED: "respond-async"}
 _WANTED: dict[str, Wanted] = {"frame": "one", "preview": "one", "json": "all"}
 
 _BODY: dict[str, Any] = {
@@ -45,8 +52,12 @@ _BODY: dict[str, Any] = {
         {
             "name": "Prefer",
             "in": "header",
-            "description": "respond-async: answer with a job (202); with wait=SECONDS only what takes longer",
-            "schema": {"type": "string", "examples": ["respond-async", "respond-async, wait=5"]},
+            "description": "respond-async: answer with a job (202); with wait=SECONDS only what takes longer. "
+            "priority=background: others go first, where a fleet draws",
+            "schema": {
+                "type": "string",
+                "examples": ["respond-async", "respond-async, wait=5", "respond-async; priority=background"],
+            },
         }
     ],
     "requestBody": {
@@ -91,10 +102,16 @@ class RequestRules:
     keep_random: bool = False
 
     def of_client(self, request: Request, job: Job) -> Job:
-        """`job` with what `request` says of who asks, of how long it waits, and of what was drawn before."""
-        client = request.scope["state"].get("client", "")
-        headers = request.headers
-        return replace(job, client=client, patience=patience_of(headers), caching=caching_of(headers))
+        """`job` with what `request` says of who asks, how urgently and for how long, and of what was drawn before."""
+        state, headers = request.scope["state"], request.headers
+        return replace(
+            job,
+            client=state.get("client", ""),
+            patience=patience_of(headers),
+            caching=caching_of(headers),
+            # Whose key is for background work can ask for no more.
+            priority=state.get("priority") or priority_of(headers) or "interactive",
+        )
 
     def job(self, request: Request, job: Job) -> Job:
         """`job` with all that `request` and its body say. Raises BadRequest."""
@@ -157,6 +174,8 @@ async def _render(request: Request, route: Route, options: RenderOptions, rules:
             response = await _take_on(request, job, answer)
         else:
             response = await _answer_at_once(request, job, answer)
+        if priority_of(request.headers) == job.priority:
+            tell_applied(response.headers, f"priority={job.priority}")
     response.headers.add_vary_header("Accept")
     return response
 
@@ -179,10 +198,12 @@ async def _take_on(request: Request, job: Job, answer: str) -> Response:
     ticket = await service.tickets.open(replace(job, patience=math.inf))
     seconds = patience_of(request.headers)
     if not math.isfinite(seconds):
+        await service.tickets.share(ticket)
         return accepted(request, ticket, _APPLIED)
     # Its client may leave: the job goes on.
     await unless_left(request.receive, ticket.wait(min(seconds, LONGEST_WAIT)))
     if not ticket.is_over:
+        await service.tickets.share(ticket)
         return accepted(request, ticket, _APPLIED)
     service.tickets.forget(ticket)
     if ticket.error:
