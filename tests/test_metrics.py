@@ -13,6 +13,7 @@ from fakes.a1111 import ScriptedA1111, answer
 from fakes.pictures import png
 from fakes.tally import Figures, read_figures
 from fakes.visitors import Clock
+from pico_a1111_proxy.crews import WORKER_STATES, CrewFigures, WorkerFigures
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import UpstreamTimeout
 from pico_a1111_proxy.jobs import Job
@@ -27,8 +28,17 @@ TOLD = {row[0].strip("`"): (row[1], tuple(re.findall(r"`(\w+)`", row[2]))) for r
 JOB = Job("txt2img", b"", replace(default_display(8, 8, invert=True), format="rgb332"))
 
 
+CREW = CrewFigures(True, tuple(WorkerFigures(state, state) for state in (*WORKER_STATES, "busy")), 7, 12.0, 3.0)
+
+
 def figures_of(metrics: Metrics) -> Figures:
     return read_figures(metrics.write("")[0].decode())
+
+
+def metrics_of_a_fleet(crew: CrewFigures | None, *, up: bool = True) -> str:
+    metrics = Metrics()
+    metrics.observe_fleet(lambda: up, (lambda: crew) if crew else None)
+    return metrics.write("")[0].decode()
 
 
 # --- The document -----------------------------------------------------------------------------------------------
@@ -36,7 +46,7 @@ def figures_of(metrics: Metrics) -> Figures:
 
 async def test_each_metric_is_documented_and_each_documented_one_is_there(service: Service) -> None:
     await service.frame()
-    text = (await service.ask("GET", "/metrics")).body.decode()
+    text = (await service.ask("GET", "/metrics")).body.decode() + metrics_of_a_fleet(CREW)
     types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
     labels: dict[str, set[str]] = {}
     for name, given in re.findall(r"^(\w+)(?:\{(.*)\})? \S+$", text, re.MULTILINE):
@@ -57,7 +67,7 @@ async def test_each_value_of_a_label_is_documented(service: Service) -> None:
 
 def test_what_the_questions_ask_is_there() -> None:
     asked = re.findall(r"pico_a1111_\w+", DOCUMENT.partition("## Questions")[2])
-    assert asked
+    assert len(asked) > 5
     assert {name.removesuffix("_bucket") for name in asked} <= TOLD.keys()
 
 
@@ -112,6 +122,39 @@ async def test_what_is_inside_is_told_as_it_is_now(upstream: ScriptedA1111) -> N
     assert now == [1, 0, 3, 7]
     assert figures["generations_begun_total"] == {(): 1}
     assert sum(figures["generations_ended_total"].values()) == 0
+
+
+# --- A fleet ----------------------------------------------------------------------------------------------------
+
+
+def fleet_of(text: str) -> Figures:
+    return {name: figures for name, figures in read_figures(text).items() if name.startswith("fleet")}
+
+
+def test_a_fleet_tells_of_its_workers_and_its_line() -> None:
+    workers = {(state,): 1 for state in WORKER_STATES}
+    assert fleet_of(metrics_of_a_fleet(CREW)) == {
+        "fleet_redis_up": {(): 1},
+        "fleet_workers": {**workers, ("busy",): 2},
+        "fleet_line": {(): 7},
+        "fleet_line_oldest_seconds": {(): 12},
+        "fleet_job_seconds": {(): 3},
+    }
+
+
+def test_states_in_which_nobody_is_are_there() -> None:
+    told = fleet_of(metrics_of_a_fleet(CrewFigures(True)))["fleet_workers"]
+    assert told == {(state,): 0 for state in WORKER_STATES}
+    assert all(f"`{state}`" in DOCUMENT for state in WORKER_STATES)
+
+
+def test_what_can_not_be_seen_is_not_told() -> None:
+    assert fleet_of(metrics_of_a_fleet(replace(CREW, is_up=False), up=False)) == {"fleet_redis_up": {(): 0}}
+    assert fleet_of(metrics_of_a_fleet(None)) == {"fleet_redis_up": {(): 1}}
+
+
+async def test_without_redis_there_is_no_fleet(service: Service) -> None:
+    assert fleet_of((await service.ask("GET", "/metrics")).body.decode()) == {}
 
 
 # --- Telling ----------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Generic, TypeVar, get_args
@@ -14,6 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
 
+from pico_a1111_proxy.crews import CrewFigures
 from pico_a1111_proxy.errors import BadRequest, PictureError, ProxyError, QueueFull, ShuttingDown, UpstreamError
 from pico_a1111_proxy.proxy import Proxy
 from pico_a1111_proxy.renderings import Origin
@@ -89,6 +90,10 @@ class Metrics:
         """Listen to `proxy`, and read of it, of `tickets` and of `watch` what there is whenever somebody looks."""
         proxy.tell = self.hear
         self.registry.register(_Now(proxy, tickets, watch))
+
+    def observe_fleet(self, redis_is_up: Callable[[], bool], crew: Callable[[], CrewFigures] | None) -> None:
+        """Read as well whether Redis can be reached, and of the crew, where there is one, whenever somebody looks."""
+        self.registry.register(_Fleet(redis_is_up, crew))
 
     def hear(self, served: Served) -> None:
         """Count what happened on a job's way."""
@@ -175,6 +180,27 @@ class _Now(Collector):
         yield _gauge("tickets_unfinished", "Jobs at /jobs that are not over", self.tickets.unfinished)
         yield _gauge("tickets_bytes", "Bytes of what is ready to be fetched at /jobs", self.tickets.held)
         yield _gauge("tasks", "Tasks of the event loop", len(asyncio.all_tasks()))
+
+
+@dataclass(frozen=True)
+class _Fleet(Collector):
+    """What several proxies have together; of a crew that can't be seen, nothing."""
+
+    redis_is_up: Callable[[], bool]
+    crew: Callable[[], CrewFigures] | None
+
+    def collect(self) -> Iterator[Metric]:
+        yield _gauge("fleet_redis_up", "Whether Redis can be reached", self.redis_is_up())
+        crew = self.crew() if self.crew else None
+        if crew is None or not crew.is_up:
+            return
+        workers = GaugeMetricFamily(f"{PREFIX}_fleet_workers", "Workers by what they do", labels=["state"])
+        for state, count in crew.states.items():
+            workers.add_metric([state], count)
+        yield workers
+        yield _gauge("fleet_line", "Jobs in the fleet's line", crew.waiting)
+        yield _gauge("fleet_line_oldest_seconds", "How long the oldest of them has waited", crew.oldest_seconds)
+        yield _gauge("fleet_job_seconds", "How long a job takes a worker: the moving average", crew.job_seconds)
 
 
 def _gauge(name: str, words: str, value: float) -> Metric:
