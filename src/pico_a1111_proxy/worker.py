@@ -14,6 +14,7 @@ import structlog
 from celery import Celery, bootsteps
 from celery.exceptions import Reject
 from celery.signals import setup_logging, worker_shutting_down
+from kombu.exceptions import OperationalError
 
 from pico_a1111_proxy.crews import SaidState
 from pico_a1111_proxy.displays import default_display
@@ -111,7 +112,10 @@ class Worker:
             elif isinstance(begun, Held):
                 # Its worker lives, and has been taken for dead: it is to draw on, and nothing is to be lost if it dies.
                 log.info("held", job=name[:8])
-                self._app.send_task(TASK, (name,), queue=QUEUE, countdown=min(begun.seconds, self._lease / 2))
+                try:
+                    self._app.send_task(TASK, (name,), queue=QUEUE, countdown=min(begun.seconds, self._lease / 2))
+                except OperationalError as error:
+                    raise Reject("Redis is away", requeue=True) from error
             elif begun is not None:
                 log.error("poison", job=name[:8])
                 await self._finish(name, begun, None)

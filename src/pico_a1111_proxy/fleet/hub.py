@@ -121,6 +121,7 @@ class Hub:
             said = await pubsub.get_message(timeout=LATE_SECONDS)
             if said is None:
                 raise asyncio.TimeoutError
+        self.link.revive()  # one late answer is no reason to leave it alone for longer
         return said
 
     def _set_up(self, up: bool) -> None:

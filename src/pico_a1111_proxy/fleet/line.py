@@ -182,6 +182,14 @@ def _seen(said: list[Any]) -> Seen:
     if not said:
         return Seen(is_gone=True)
     over, position, begun, milliseconds, progress = said
-    fraction, eta, step, steps = orjson.loads(progress) if progress else (0.0, 0.0, 0, 0)
-    told = Progress(fraction, eta, step, steps) if progress else None
+    told = _read_progress(progress) if progress else None
     return Seen(False, bool(over), int(position), int(begun), int(milliseconds) / 1000, told)
+
+
+def _read_progress(said: bytes) -> Progress | None:
+    """None for what no worker of ours has written."""
+    try:
+        fraction, eta, step, steps = orjson.loads(said)
+        return Progress(float(fraction), float(eta), int(step), int(steps))
+    except (OverflowError, TypeError, ValueError):
+        return None

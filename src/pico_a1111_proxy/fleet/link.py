@@ -12,7 +12,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from pico_a1111_proxy.errors import FleetUnavailable
 
@@ -81,7 +81,8 @@ class Link:
         try:
             answer = await within(patience, question(self.redis))
         except (RedisError, OSError, asyncio.TimeoutError) as error:
-            self._health.fail()
+            if not isinstance(error, ResponseError):  # which is an answer
+                self._health.fail()
             raise FleetUnavailable(UNREACHABLE, _explain(error)) from error
         self._health.is_up = True
         return answer

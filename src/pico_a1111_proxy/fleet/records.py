@@ -82,7 +82,7 @@ def read_record(said: Sequence[bytes | None], known: Mapping[str, Display]) -> R
     try:
         record = Record(owner.decode("ascii"), _read_display(json.loads(display), known), _read_outlook(outlook))
         return replace(record, error=_read_error(error, answer)) if record.outlook.state == "failed" else record
-    except (ValueError, TypeError, KeyError, RecursionError, ProxyError):
+    except (ArithmeticError, ValueError, TypeError, KeyError, RecursionError, ProxyError):
         return None
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from typing import Any, get_args
@@ -20,6 +21,7 @@ from pico_a1111_proxy.fleet.link import Link, end, key
 
 GONE_SECONDS = 10.0  # after its last one a worker is no longer on the roll
 LOOK_SECONDS = 1.0  # between two looks of a proxy
+LONGEST_JOB_SECONDS = 1e6  # that can be true
 STUCK_SECONDS = 10.0  # for which a job waits and a worker idles before that is no coincidence
 SKEW_SECONDS = 5.0  # by which a clock may be wrong; a signature is under way for less than one
 
@@ -58,6 +60,8 @@ local function waited(from, to, base)
             redis.call('ZREM', KEYS[3], first[at])
         elseif tonumber(job[2]) > 0 or tonumber(job[1]) > now then
             return now - (first[at + 1] - base)
+        else
+            redis.call('ZREM', KEYS[3], first[at])
         end
     end
     return 0
@@ -183,7 +187,7 @@ def _read(said: list[Any], clock: float) -> CrewFigures:
         tuple(sorted(workers, key=lambda worker: worker.name)),
         interactive + background,
         oldest,
-        float(job_seconds) if job_seconds else CrewFigures.job_seconds,
+        _read_seconds(job_seconds),
         background,
         _explain_clock("the clock here", clock - now / 1000),
     )
@@ -194,8 +198,11 @@ def _read_worker(said: bytes | None, now: float, signed: float, oldest: float) -
     try:
         record = Signature(**{name: value for name, value in orjson.loads(said or b"").items() if name in _SAID})
         seconds = max(0.0, record.clock - record.since) + max(0.0, now - signed)
-        drawn, failed = record.counts
-    except (AttributeError, TypeError, ValueError):
+        drawn, failed = (int(count) for count in record.counts)
+        texts = (record.name, record.words, record.version)
+        if not all(isinstance(text, str) for text in texts) or not math.isfinite(seconds):
+            return None
+    except (AttributeError, OverflowError, TypeError, ValueError):
         return None
     if record.state not in get_args(SaidState):
         return None
@@ -207,6 +214,14 @@ def _read_worker(said: bytes | None, now: float, signed: float, oldest: float) -
     words.append(_explain_clock("its clock", record.clock - signed))
     all_words = "; ".join(filter(None, words))
     return WorkerFigures(record.name, state, seconds, drawn, failed, all_words, record.version)
+
+
+def _read_seconds(said: bytes) -> float:
+    with suppress(ValueError):
+        seconds = float(said)
+        if 0 <= seconds < LONGEST_JOB_SECONDS:
+            return seconds
+    return CrewFigures.job_seconds
 
 
 def _explain_clock(whose: str, skew: float) -> str:

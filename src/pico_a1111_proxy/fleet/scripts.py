@@ -102,7 +102,7 @@ redis.call('HDEL', KEYS[1], 'body')
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 if ARGV[3] ~= '' then redis.call('SET', KEYS[4], ARGV[3], 'PX', ARGV[4]) end
 if tonumber(ARGV[5]) >= 0 then
-    local before = tonumber(redis.call('GET', KEYS[6]) or ARGV[5])
+    local before = tonumber(redis.call('GET', KEYS[6]) or ARGV[5]) or tonumber(ARGV[5])
     redis.call('SET', KEYS[6], tostring(before + 0.2 * (ARGV[5] - before)))
 end
 redis.call('PUBLISH', job[1], ARGV[1])
@@ -119,7 +119,7 @@ for number, name in ipairs(ARGV) do
     if job[1] then
         local rank = redis.call('ZRANK', KEYS[1], name)
         local since = 0
-        if job[4] then since = now - tonumber(job[4]) end
+        if job[4] then since = now - (tonumber(job[4]) or now) end
         local begun = job[4] and tonumber(job[3]) or 0
         seen[number] = {job[2] and 1 or 0, rank and rank + 1 or 0, begun, since, job[5] or ''}
     else

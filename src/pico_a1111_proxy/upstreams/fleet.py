@@ -33,7 +33,7 @@ from pico_a1111_proxy.proxy import Condition, Finding, RelayAnswer, RelayRequest
 from pico_a1111_proxy.upstreams.sharing import is_for_the_busy
 
 LOOK_SECONDS = 1.0  # between two looks at all jobs, should anything that was told have been missed
-DOWN_SECONDS = 0.8  # that Redis may be away before those who wait are told
+DOWN_SECONDS = 0.3  # that Redis may be away before those who wait are told
 LATE_SECONDS = 2 * LEASE_SECONDS  # beyond its time, for a worker that dies and another that takes over
 KEPT_SECONDS = 600.0  # that a job is known beyond all its times
 LONG = 2**20  # bytes of an answer, which take a few milliseconds to read
@@ -98,7 +98,8 @@ class Fleet:
             keep = self._patience + self._seconds + LATE_SECONDS + KEPT_SECONDS
             place = await self._line.enter(entry.name, job, self._channel, self._patience, keep)
             entry.seen, entry.has_entered = Seen(position=place), True
-            await self._broker.send(entry.name, job.priority, self._patience)
+            # As long as it may be redelivered: whether it is too late to begin is for the line to say.
+            await self._broker.send(entry.name, job.priority, keep)
             answer = await self._outcome(entry)
         finally:
             del self._entries[entry.name], self._by_job[id(job)]
@@ -174,6 +175,7 @@ class Fleet:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self._look(list(self._entries))
+                await _quietly(self._withdraw(*self._owed))
             except Exception:
                 log.exception("surprise")
 
@@ -233,6 +235,8 @@ class Fleet:
             self._owed.discard(name)
 
     async def _look(self, names: list[str]) -> None:
+        # One that is on its way into the line is not gone, though the answer may come after it has entered.
+        names = [name for name in names if name in self._entries and self._entries[name].has_entered]
         if not names:
             return
         with suppress(FleetUnavailable):  # it is told by the hub's being down
@@ -240,9 +244,9 @@ class Fleet:
                 entry = self._entries.get(name)
                 if entry is None:
                     continue
-                if seen.is_gone and entry.has_entered:
+                if seen.is_gone:
                     entry.error = FleetUnavailable(_FORGOTTEN, _LOST)
-                elif not seen.is_gone and not entry.seen.is_over:  # what was asked earlier may arrive later
+                elif not entry.seen.is_over:  # what was asked earlier may arrive later
                     entry.seen, entry.seen_at = seen, asyncio.get_running_loop().time()
                 entry.wake.set()
 
