@@ -50,6 +50,7 @@ class Worker:
         self.stopping = False
         self._app = app
         self._name = name
+        self._mark = f"{name} {secrets.token_hex(8)}"  # two that were given the same name are two
         self._lease = lease
         self._loop = asyncio.new_event_loop()
         self._stack = AsyncExitStack()
@@ -129,7 +130,7 @@ class Worker:
         deadline = time.monotonic() + TAKING_PATIENCE
         while True:
             try:
-                return await self._line.begin(name, self._name, self._lease)
+                return await self._line.begin(name, self._mark, self._lease)
             except FleetUnavailable:
                 if time.monotonic() > deadline:
                     raise Reject("Redis is away", requeue=True) from None
@@ -165,7 +166,7 @@ class Worker:
         if error.unsent:
             # Nothing was drawn, and another worker may be better off.
             with suppress(FleetUnavailable):
-                await self._line.give_back(name, self._name)
+                await self._line.give_back(name, self._mark)
             self._shift.pause(error.detail)
             raise Reject(error.detail, requeue=True)
         self._failed += 1
@@ -190,7 +191,7 @@ class Worker:
         """Until cancelled, keep the right to the job; end `work` where it is lost, or nobody wants it any more."""
         while not work.done():
             with suppress(FleetUnavailable):
-                kept = await self._line.renew(name, self._name, self._lease)
+                kept = await self._line.renew(name, self._mark, self._lease)
                 if kept == "lost":
                     work.cancel()
                     return

@@ -14,7 +14,8 @@ import pytest
 from fakes.a1111 import Reply, ScriptedA1111, Seen, answer, said
 from fakes.pictures import png
 from fakes.redis import RedisServer
-from fakes.worker import Asking, WorkerProcess, open_workers, until
+from fakes.waiting import until
+from fakes.worker import Asking, WorkerProcess, open_workers
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.fleet.link import PREFIX
 from pico_a1111_proxy.jobs import Generation, Job, Priority

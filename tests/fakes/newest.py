@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from fakes.redis import RedisServer
+from fakes.waiting import until
 from pico_a1111_proxy.displays import Display, default_display
 from pico_a1111_proxy.fleet.hub import Hub
 from pico_a1111_proxy.fleet.link import key, open_link
@@ -17,17 +17,9 @@ from pico_a1111_proxy.fleet.newest import SharedNewest
 from pico_a1111_proxy.newest import Newest, Published
 from pico_a1111_proxy.panels import DISPLAYS
 
-LONG = 30.0  # seconds, after which something hangs
 LCD = "waveshare-pico-lcd-1.3"
 KEY = key("newest", "default")
 SHOWN = {LCD: DISPLAYS[LCD], "default": default_display(240, 240, invert=True)}
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < deadline, "It never was so"
-        await asyncio.sleep(0.005)
 
 
 @dataclass

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from fakes.office import ANSWER, DISPLAY, LONG, Office, job, open_office, over
 from fakes.redis import RedisServer
+from fakes.waiting import until
 from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.claims import Claim, Elsewhere, Ticket
 from pico_a1111_proxy.displays import Display
@@ -65,16 +65,6 @@ async def open_place(redis: RedisServer, grace: float = 0.0) -> AsyncIterator[Pl
             await until(lambda: hub.is_up)
             yield place
             await office.close()
-
-
-async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    deadline = time.monotonic() + LONG
-    while True:
-        good = condition()
-        if good if isinstance(good, bool) else await good:
-            return
-        assert time.monotonic() < deadline, "It never was so"
-        await asyncio.sleep(0.01)
 
 
 def said_of(claim: Claim) -> tuple[Any, ...]:

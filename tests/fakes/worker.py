@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from fakes.waiting import until
 from pico_a1111_proxy.errors import FleetUnavailable
 from pico_a1111_proxy.fleet.broker import open_broker
 from pico_a1111_proxy.fleet.hub import Hub
@@ -132,12 +133,3 @@ async def open_asking(
         await stack.enter_async_context(hub.running())
         await until(lambda: hub.is_up, "The hub never was up")
         yield Asking(fleet, link, hub, roll)
-
-
-async def until(condition: Callable[[], object], words: str, seconds: float = PATIENCE) -> None:
-    """Poll until the condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(words)
-        await asyncio.sleep(0.01)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
-from fakes.redis import RedisServer, open_redis
-from fakes.worker import until
+from fakes.redis import RedisServer
+from fakes.waiting import until
 from pico_a1111_proxy.errors import FleetUnavailable
 from pico_a1111_proxy.fleet.hub import Hub
 from pico_a1111_proxy.fleet.link import open_link
@@ -44,18 +43,12 @@ async def listening(url: str) -> AsyncIterator[Listener]:
             yield listener
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    async with open_redis(tmp_path) as server:
-        yield server
-
-
 async def hears(one: Listener, words: bytes) -> None:
     await until(lambda: words in one.heard, f"never heard {words!r}")
 
 
-async def test_all_who_listen_on_a_channel_hear_what_is_said_there(server: RedisServer) -> None:
-    async with listening(server.url) as one, listening(server.url) as two:
+async def test_all_who_listen_on_a_channel_hear_what_is_said_there(redis: RedisServer) -> None:
+    async with listening(redis.url) as one, listening(redis.url) as two:
         await one.is_up()
         await two.is_up()
         await one.hub.tell("theirs", b"\0\xff")
@@ -69,57 +62,57 @@ async def test_all_who_listen_on_a_channel_hear_what_is_said_there(server: Redis
         assert one.hub.name != two.hub.name
 
 
-async def test_after_a_death_it_hears_again_and_says_so(server: RedisServer) -> None:
-    async with listening(server.url) as one:
+async def test_after_a_death_it_hears_again_and_says_so(redis: RedisServer) -> None:
+    async with listening(redis.url) as one:
         await one.is_up()
         assert (one.connected, one.changes) == (1, [True])
-        await server.kill()
+        await redis.kill()
         await one.is_up(False)
         with pytest.raises(FleetUnavailable):
             await one.hub.tell("ours", b"lost")
-        await server.start()
+        await redis.start()
         await one.is_up()
         assert (one.connected, one.changes) == (2, [True, False, True])
         await one.hub.tell("ours", b"found")  # at once: the link is revived with it
         await hears(one, b"found")
 
 
-async def test_one_that_says_nothing_any_more_is_found_out(server: RedisServer) -> None:
-    async with listening(server.url) as one:
+async def test_one_that_says_nothing_any_more_is_found_out(redis: RedisServer) -> None:
+    async with listening(redis.url) as one:
         await one.is_up()
-        server.freeze()
+        redis.freeze()
         await one.is_up(False)
-        server.thaw()
+        redis.thaw()
         await one.is_up()
         assert (one.connected, one.changes) == (2, [True, False, True])
         await one.hub.tell("ours", b"found")
         await hears(one, b"found")
 
 
-async def test_a_connection_that_is_cut_is_made_again(server: RedisServer) -> None:
-    async with listening(server.url) as one:
+async def test_a_connection_that_is_cut_is_made_again(redis: RedisServer) -> None:
+    async with listening(redis.url) as one:
         await one.is_up()
         for nth in (2, 3, 4):
-            await server.command("CLIENT", "KILL", "TYPE", "pubsub")
+            await redis.command("CLIENT", "KILL", "TYPE", "pubsub")
             await until(lambda nth=nth: one.connected == nth, "never connected again")
             await one.is_up()
         await one.hub.tell("ours", b"found")
         await hears(one, b"found")
 
 
-async def test_it_may_begin_before_redis_does(server: RedisServer) -> None:
-    await server.kill()
-    async with listening(server.url) as one:
+async def test_it_may_begin_before_redis_does(redis: RedisServer) -> None:
+    await redis.kill()
+    async with listening(redis.url) as one:
         with pytest.raises(FleetUnavailable):
             await one.hub.tell("ours", b"lost")
         assert (one.hub.is_up, one.connected, one.changes) == (False, 0, [])
-        await server.start()
+        await redis.start()
         await one.is_up()
         assert one.changes == [True]
 
 
-async def test_an_ear_that_hurts_is_not_the_end(server: RedisServer) -> None:
-    async with open_link(server.url, time.monotonic) as link:
+async def test_an_ear_that_hurts_is_not_the_end(redis: RedisServer) -> None:
+    async with open_link(redis.url, time.monotonic) as link:
         hub = Hub(link)
         heard: list[bytes] = []
 

@@ -2,63 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
-
 import pytest
 
-from fakes.redis import RedisServer, open_redis
-from pico_a1111_proxy.answers import Answer
-from pico_a1111_proxy.displays import default_display
+from fakes.lines import ANSWER, DISPLAY, LEASE, begin, enter, lose_claim, positions
 from pico_a1111_proxy.errors import UpstreamUnavailable
 from pico_a1111_proxy.fleet.line import MOST_DELIVERIES, Begun, Held, Line
-from pico_a1111_proxy.fleet.link import Link, key, open_link
-from pico_a1111_proxy.fleet.parcels import pack_answer
+from pico_a1111_proxy.fleet.link import Link, key
 from pico_a1111_proxy.jobs import Job, Progress
-
-DISPLAY = default_display(8, 8, invert=True)
-ANSWER = pack_answer(Answer(200, (("A", "b"),), b"a body"))
-OTHER = pack_answer(Answer(200, (), b"another"))
-LEASE = 30.0
-
-
-@pytest.fixture(scope="module")
-async def _server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RedisServer]:
-    async with open_redis(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
-@pytest.fixture
-async def link(_server: RedisServer) -> AsyncIterator[Link]:
-    async with open_link(_server.url, lambda: 0.0) as link:
-        await link.redis.flushall()
-        yield link
-
-
-@pytest.fixture
-def line(link: Link) -> Line:
-    return Line(link)
-
-
-async def enter(line: Line, *names: str, patience: float = 60, **job: Any) -> None:
-    for name in names:
-        await line.enter(name, Job("txt2img", b"{}", DISPLAY, **job), "me", patience, 600)
-
-
-async def begin(line: Line, name: str, worker: str = "w1") -> Begun:
-    begun = await line.begin(name, worker, LEASE)
-    assert isinstance(begun, Begun)
-    return begun
-
-
-async def lose_claim(link: Link, name: str) -> None:
-    """As if the lease of its worker had run out."""
-    assert await link.redis.delete(key("claim", name)) == 1
-
-
-async def positions(line: Line, *names: str) -> list[int]:
-    return [seen.position for seen in await line.look(names)]
-
 
 # --- Standing in line -----------------------------------------------------------------------------------------------
 

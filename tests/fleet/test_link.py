@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,6 @@ from fakes.redis import RedisServer, open_redis
 from fakes.visitors import Clock
 from pico_a1111_proxy.errors import FleetUnavailable
 from pico_a1111_proxy.fleet.link import LEFT_ALONE_SECONDS, Link, key, open_link, within
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    async with open_redis(tmp_path) as server:
-        yield server
 
 
 def ping(redis: Any) -> Any:
@@ -42,8 +35,8 @@ def test_keys_are_words_with_a_name_of_ours_before_them() -> None:
     assert key("job", "a") == "pico_a1111:job:a"
 
 
-async def test_it_asks_the_database_that_is_so_many_further(server: RedisServer) -> None:
-    url = server.url.removesuffix("/0") + "/2"
+async def test_it_asks_the_database_that_is_so_many_further(redis: RedisServer) -> None:
+    url = redis.url.removesuffix("/0") + "/2"
     async with open_link(url, Clock()) as first, open_link(url, Clock(), 1) as second:
         assert await first.ask(lambda redis: redis.set("a", 1))
         assert await second.ask(lambda redis: redis.get("a")) is None
@@ -74,45 +67,45 @@ async def test_where_nobody_answers_it_is_told_and_nobody_else_asks_for_a_moment
             assert len(asked) == 3
 
 
-async def test_one_that_says_nothing_is_given_up(server: RedisServer) -> None:
+async def test_one_that_says_nothing_is_given_up(redis: RedisServer) -> None:
     clock = Clock()
-    async with open_link(server.url, clock) as link:
+    async with open_link(redis.url, clock) as link:
         assert await link.ask(ping)
-        server.freeze()
+        redis.freeze()
         assert "does not answer in time" in (await refused(link, patience=0.1)).detail
         clock.now += 1
         assert "does not answer in time" in (await refused(link)).detail  # also where one asks for longer
-        server.thaw()
+        redis.thaw()
         link.revive()
         assert await link.ask(ping)
 
 
-async def test_it_comes_back_by_itself(server: RedisServer) -> None:
+async def test_it_comes_back_by_itself(redis: RedisServer) -> None:
     clock = Clock()
-    async with open_link(server.url, clock) as link:
+    async with open_link(redis.url, clock) as link:
         assert await link.ask(ping)
-        await server.kill()
+        await redis.kill()
         await refused(link)
-        await server.start()
+        await redis.start()
         clock.now += LEFT_ALONE_SECONDS
         assert await link.ask(ping)
 
 
-async def test_a_connection_that_was_closed_while_it_was_idle_is_no_failure(server: RedisServer) -> None:
-    async with open_link(server.url, Clock()) as link:
+async def test_a_connection_that_was_closed_while_it_was_idle_is_no_failure(redis: RedisServer) -> None:
+    async with open_link(redis.url, Clock()) as link:
         assert await link.ask(ping)
-        await server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await redis.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         assert await link.ask(ping)
 
 
-async def test_many_may_ask_at_once(server: RedisServer) -> None:
-    async with open_link(server.url, Clock()) as link:
+async def test_many_may_ask_at_once(redis: RedisServer) -> None:
+    async with open_link(redis.url, Clock()) as link:
         assert all(await asyncio.gather(*(link.ask(ping, 5) for _ in range(500))))
 
 
 async def test_a_password_is_that_of_the_address(tmp_path: Path) -> None:
-    async with open_redis(tmp_path, "--requirepass", "open sesame") as server:
-        rest = server.url.removeprefix("redis://")
+    async with open_redis(tmp_path, "--requirepass", "open sesame") as redis:
+        rest = redis.url.removeprefix("redis://")
         async with open_link(f"redis://:open%20sesame@{rest}", Clock()) as link:
             assert await link.ask(ping)
         for wrong in ("", ":closed@", "nobody:closed@"):
@@ -130,15 +123,15 @@ async def test_a_password_is_that_of_the_address(tmp_path: Path) -> None:
     ids=["full", "replica"],
 )
 async def test_what_is_wrong_with_it_is_told(tmp_path: Path, options: list[str], words: str) -> None:
-    async with open_redis(tmp_path, *options) as server, open_link(server.url, Clock()) as link:
+    async with open_redis(tmp_path, *options) as redis, open_link(redis.url, Clock()) as link:
         with suppress(FleetUnavailable):
             await link.ask(write, 5)  # the first one may fill it just so
         link.revive()
         assert (await refused(link, write)).detail.startswith(words)
 
 
-async def test_a_mistake_of_ours_is_not_blamed_on_it(server: RedisServer) -> None:
-    async with open_link(server.url, Clock()) as link:
+async def test_a_mistake_of_ours_is_not_blamed_on_it(redis: RedisServer) -> None:
+    async with open_link(redis.url, Clock()) as link:
         with pytest.raises(ZeroDivisionError):
             await link.ask(lambda redis: redis.get(str(1 // 0)))
 

@@ -6,19 +6,18 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
+from itertools import pairwise
 
 import pytest
 
-from fakes.redis import RedisServer, open_redis
+from fakes.redis import RedisServer
 from fakes.turns import no_task_is_left
+from fakes.waiting import LONG, together, until
 from pico_a1111_proxy.fleet.link import key, open_link
 from pico_a1111_proxy.fleet.locks import LEASE_SECONDS, Locks
 
-LONG = 30  # seconds, after which something hangs
 NEVER_ENDS = 3600.0  # a lease that ends by nothing but being given up
 LOCK = key("drawing", "7")
 
@@ -35,24 +34,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-@pytest.fixture
-async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    async with open_redis(tmp_path) as server:
-        yield server
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < deadline, "It never was so"
-        await asyncio.sleep(0.005)
-
-
-async def together(*tasks: Any) -> list[Any]:
-    """What came of all of them, errors too."""
-    return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), LONG)
 
 
 @asynccontextmanager
@@ -105,13 +86,13 @@ async def test_it_is_renewed_as_long_as_it_is_held(redis: RedisServer) -> None:
     async with open_locks(redis, 1.0) as locks:
         lease = await locks.take("7")
         assert lease
-        before, rises = 10**6, 0
-        deadline = time.monotonic() + LONG
-        while rises < 3:
-            assert time.monotonic() < deadline, "It was not renewed"
-            left = int((await redis.command("PTTL", LOCK)).removeprefix(":"))
-            before, rises = left, rises + (left > before)
-            await asyncio.sleep(0.01)
+        left: list[int] = []
+
+        async def has_risen() -> bool:
+            left.append(int((await redis.command("PTTL", LOCK)).removeprefix(":")))
+            return sum(before < after for before, after in pairwise(left)) >= 3
+
+        await until(has_risen, "It was not renewed")
         await lease.give_up()
         assert await redis.command("EXISTS", LOCK) == ":0"
 
@@ -162,10 +143,11 @@ async def test_without_redis_everybody_has_it_and_later_one_again(redis: RedisSe
         leases = [await asyncio.wait_for(locks.take("7"), LONG) for locks in (one, two)]
         assert all(leases)
         await redis.start()
-        deadline = time.monotonic() + LONG
-        while await redis.command("EXISTS", LOCK) == ":0":
-            assert time.monotonic() < deadline, "It was not taken again"
-            await asyncio.sleep(0.01)
+
+        async def is_taken() -> bool:
+            return await redis.command("EXISTS", LOCK) == ":1"
+
+        await until(is_taken, "It was not taken again")
         for lease in leases:
             await lease.give_up()
         assert await redis.command("EXISTS", LOCK) == ":0"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fakes.redis import RedisServer, open_redis
+from fakes.redis import RedisServer
 from fakes.scenes import DISPLAY, RANDOM, SEEDED, WIDE, Scripted
+from fakes.waiting import LONG, together, until
 from pico_a1111_proxy.archive import Archive, Cache
 from pico_a1111_proxy.caches.memory import MemoryCache
 from pico_a1111_proxy.errors import QueueFull, ShuttingDown, UpstreamUnavailable
@@ -26,7 +26,6 @@ from pico_a1111_proxy.newest import Newest
 from pico_a1111_proxy.proxy import Proxy
 from pico_a1111_proxy.tickets import Tickets
 
-LONG = 30  # seconds, after which something hangs
 NEVER_ENDS = 3600.0  # a lease that ends by nothing but being given up
 LOCK = key("drawing", "7")
 
@@ -36,24 +35,6 @@ class Drawing(Scripted):
 
     def stage(self, job: Job, *, closely: bool = False) -> None:
         return None
-
-
-@pytest.fixture
-async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    async with open_redis(tmp_path) as server:
-        yield server
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG
-    while not condition():
-        assert time.monotonic() < deadline, "It never was so"
-        await asyncio.sleep(0.005)
-
-
-async def together(*tasks: Any) -> list[Any]:
-    """What came of all of them, errors too."""
-    return await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), LONG)
 
 
 @asynccontextmanager

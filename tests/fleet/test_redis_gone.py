@@ -14,7 +14,8 @@ import pytest
 from fakes.a1111 import ScriptedA1111, answer
 from fakes.pictures import png
 from fakes.redis import RedisServer, open_redis
-from fakes.worker import Asking, open_asking, open_workers, until
+from fakes.waiting import until
+from fakes.worker import Asking, open_asking, open_workers
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import FleetUnavailable
 from pico_a1111_proxy.jobs import Generation, Job
@@ -24,15 +25,9 @@ DISPLAY = default_display(8, 8, invert=True)
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    async with open_redis(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-async def asking(server: RedisServer, one: ScriptedA1111) -> AsyncIterator[Asking]:
+async def asking(redis: RedisServer, one: ScriptedA1111) -> AsyncIterator[Asking]:
     """With a worker, which draws with `one`."""
-    async with open_asking(server.url) as asking, open_workers(server.url, one.url):
+    async with open_asking(redis.url) as asking, open_workers(redis.url, one.url):
         await asking.until_taking("w1")
         yield asking
 
@@ -40,6 +35,19 @@ async def asking(server: RedisServer, one: ScriptedA1111) -> AsyncIterator[Askin
 def ask(asking: Asking, prompt: str) -> asyncio.Task[Generation]:
     job = Job("txt2img", json.dumps({"prompt": prompt}).encode(), DISPLAY)
     return asyncio.create_task(asking.fleet.generate(job))
+
+
+async def begin(
+    asking: Asking, one: ScriptedA1111
+) -> tuple[asyncio.Event, asyncio.Task[Generation], asyncio.Task[Generation]]:
+    """A job that `one` draws until the gate is set, and a job that waits for that."""
+    gate = asyncio.Event()
+    one.standing = replace(answer(png()), gate=gate)
+    drawn = ask(asking, "drawn")
+    await one.wait_for(1)
+    waiting = ask(asking, "waiting")
+    await asking.sees(lambda: asking.roll.figures().waiting == 1, "it does not wait")
+    return gate, drawn, waiting
 
 
 def prompts(upstream: ScriptedA1111) -> list[str]:
@@ -64,18 +72,13 @@ async def again(asking: Asking, one: ScriptedA1111) -> None:
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
 async def test_who_waits_is_told_and_it_comes_back(
-    asking: Asking, server: RedisServer, one: ScriptedA1111, how: str
+    asking: Asking, redis: RedisServer, one: ScriptedA1111, how: str
 ) -> None:
-    gate = asyncio.Event()
-    one.standing = replace(answer(png()), gate=gate)
-    drawn = ask(asking, "drawn")
-    await one.wait_for(1)
-    waiting = ask(asking, "waiting")
-    await asking.sees(lambda: asking.roll.figures().waiting == 1, "it does not wait")
+    gate, drawn, waiting = await begin(asking, one)
     if how == "killed":
-        await server.kill()
+        await redis.kill()
     else:
-        server.freeze()
+        redis.freeze()
     await told(drawn, waiting)
     assert not (await asking.fleet.check()).usable
     for _ in range(3):
@@ -84,24 +87,19 @@ async def test_who_waits_is_told_and_it_comes_back(
     assert [finding.good for finding in findings] == [False]
     gate.set()  # while it is away, what was drawn is finished
     if how == "killed":
-        await server.start()
+        await redis.start()
     else:
-        server.thaw()
+        redis.thaw()
     came = time.monotonic()
     await again(asking, one)
     print(f"{how}: back after {time.monotonic() - came:.1f} s")  # noqa: T201
     assert "new" not in prompts(one)
 
 
-async def test_a_short_absence_is_not_noticed(asking: Asking, server: RedisServer, one: ScriptedA1111) -> None:
-    gate = asyncio.Event()
-    one.standing = replace(answer(png()), gate=gate)
-    drawn = ask(asking, "drawn")
-    await one.wait_for(1)
-    waiting = ask(asking, "waiting")
-    await asking.sees(lambda: asking.roll.figures().waiting == 1, "it does not wait")
-    await server.kill()
-    await server.start()
+async def test_a_short_absence_is_not_noticed(asking: Asking, redis: RedisServer, one: ScriptedA1111) -> None:
+    gate, drawn, waiting = await begin(asking, one)
+    await redis.kill()
+    await redis.start()
     gate.set()
     assert (await drawn).pictures
     assert (await waiting).pictures
@@ -109,40 +107,35 @@ async def test_a_short_absence_is_not_noticed(asking: Asking, server: RedisServe
 
 
 async def test_a_redis_that_has_forgotten_everything_says_so(
-    asking: Asking, server: RedisServer, one: ScriptedA1111
+    asking: Asking, redis: RedisServer, one: ScriptedA1111
 ) -> None:
-    gate = asyncio.Event()
-    one.standing = replace(answer(png()), gate=gate)
-    drawn = ask(asking, "drawn")
-    await one.wait_for(1)
-    waiting = ask(asking, "waiting")
-    await asking.sees(lambda: asking.roll.figures().waiting == 1, "it does not wait")
-    await server.command("FLUSHALL")
+    gate, drawn, waiting = await begin(asking, one)
+    await redis.command("FLUSHALL")
     await told(drawn, waiting)
     gate.set()
     await again(asking, one)
 
 
-async def test_a_worker_waits_for_a_redis_that_is_not_there_yet(server: RedisServer, one: ScriptedA1111) -> None:
-    await server.kill()
-    async with open_workers(server.url, one.url):
-        await server.start()
-        async with open_asking(server.url) as asking:
+async def test_a_worker_waits_for_a_redis_that_is_not_there_yet(redis: RedisServer, one: ScriptedA1111) -> None:
+    await redis.kill()
+    async with open_workers(redis.url, one.url):
+        await redis.start()
+        async with open_asking(redis.url) as asking:
             await asking.until_taking("w1")
             await again(asking, one)
 
 
-async def test_a_worker_ends_while_redis_is_away(server: RedisServer, one: ScriptedA1111) -> None:
-    async with open_asking(server.url) as asking, open_workers(server.url, one.url) as (worker,):
+async def test_a_worker_ends_while_redis_is_away(redis: RedisServer, one: ScriptedA1111) -> None:
+    async with open_asking(redis.url) as asking, open_workers(redis.url, one.url) as (worker,):
         await asking.until_taking("w1")
-        await server.kill()
+        await redis.kill()
         await until(lambda: not asking.hub.is_up, "nobody noticed")
         assert await worker.stop() == 0
 
 
 async def test_all_of_it_with_a_password(tmp_path: Path, one: ScriptedA1111) -> None:
-    async with open_redis(tmp_path, "--requirepass", "open sesame") as server:
-        url = server.url.replace("redis://", "redis://:open%20sesame@")
+    async with open_redis(tmp_path, "--requirepass", "open sesame") as redis:
+        url = redis.url.replace("redis://", "redis://:open%20sesame@")
         async with open_asking(url) as asking, open_workers(url, one.url):
             await asking.until_taking("w1")
             await again(asking, one)

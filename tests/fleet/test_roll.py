@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fakes.redis import RedisServer, open_redis
+from fakes.redis import RedisServer
 from pico_a1111_proxy.crews import MOST_DESCRIBED, CrewFigures, WorkerFigures, describe_crew
 from pico_a1111_proxy.displays import default_display
 from pico_a1111_proxy.errors import FleetUnavailable
@@ -25,14 +25,8 @@ LOOKS = 1500  # a hundredth of a second between two: more than GONE_SECONDS
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    async with open_redis(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-async def link(server: RedisServer) -> AsyncIterator[Link]:
-    async with open_link(server.url, time.monotonic) as link:
+async def link(redis: RedisServer) -> AsyncIterator[Link]:
+    async with open_link(redis.url, time.monotonic) as link:
         yield link
 
 
@@ -238,29 +232,29 @@ async def test_who_wants_to_know_hears_when_the_first_comes_and_the_last_goes(li
     assert heard == [1, 0]
 
 
-async def test_without_redis_the_last_figures_stay(server: RedisServer, link: Link) -> None:
+async def test_without_redis_the_last_figures_stay(redis: RedisServer, link: Link) -> None:
     await sign(link, Signature("a", "idle"))
     roll = Roll(link)
     async with roll.running():
         known = roll.figures()
         assert known.is_well
-        await server.kill()
+        await redis.kill()
         crew = await until(roll, lambda crew: not crew.is_up)
         assert (crew.workers[0].name, crew.taking, crew.is_well) == ("a", 1, False)
         with pytest.raises(FleetUnavailable):
             await roll.look()
-        await server.start()
+        await redis.start()
         await until(roll, lambda crew: crew.is_up)
 
 
-async def test_without_redis_it_starts(tmp_path: Path, server: RedisServer) -> None:
-    await server.kill()
-    async with open_link(server.url, time.monotonic) as link:
+async def test_without_redis_it_starts(tmp_path: Path, redis: RedisServer) -> None:
+    await redis.kill()
+    async with open_link(redis.url, time.monotonic) as link:
         roll = Roll(link)
         async with roll.running():
             assert not roll.figures().is_up
-            await server.start()
-            async with open_link(server.url, time.monotonic) as other:
+            await redis.start()
+            async with open_link(redis.url, time.monotonic) as other:
                 await sign(other, Signature("a", "idle"))
             await until(roll, lambda crew: crew.is_up and said(crew) == {"a": "idle"})
 

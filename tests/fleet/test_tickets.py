@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from fakes.office import ANSWER, DISPLAY, KEEP, LONG, job, over
 from fakes.pictures import b64, png
-from fakes.places import Place, open_place, said_of, until
-from fakes.redis import RedisServer, open_redis
+from fakes.places import Place, said_of
+from fakes.redis import RedisServer
+from fakes.waiting import until
 from pico_a1111_proxy.answers import Answer
 from pico_a1111_proxy.displays import Display
 from pico_a1111_proxy.errors import (
@@ -28,24 +27,6 @@ from pico_a1111_proxy.fleet.link import key
 from pico_a1111_proxy.panels import DISPLAYS
 
 OWN = Display("of-my-own", 8, 8, "gs4-hmsb", rotate=90, invert=True, background="#123456", sharpen=20, label="ä")
-
-
-@pytest.fixture
-async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    async with open_redis(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-async def here(redis: RedisServer) -> AsyncIterator[Place]:
-    async with open_place(redis) as place:
-        yield place
-
-
-@pytest.fixture
-async def there(redis: RedisServer) -> AsyncIterator[Place]:
-    async with open_place(redis) as place:
-        yield place
 
 
 # --- From the line to the frame ---------------------------------------------------------------------------------

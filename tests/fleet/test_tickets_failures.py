@@ -6,7 +6,6 @@ import asyncio
 import json
 import shutil
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +13,9 @@ import pytest
 
 from fakes.office import ANSWER, LONG, open_office, over
 from fakes.pictures import b64, png
-from fakes.places import Place, open_place, said_of, until
-from fakes.redis import RedisServer, open_redis
+from fakes.places import Place, open_place, said_of
+from fakes.redis import RedisServer
+from fakes.waiting import until
 from pico_a1111_proxy.claims import Ticket
 from pico_a1111_proxy.errors import (
     FleetUnavailable,
@@ -26,25 +26,6 @@ from pico_a1111_proxy.fleet.link import key, open_link
 from pico_a1111_proxy.fleet.records import MOST_BYTES
 from pico_a1111_proxy.fleet.tickets import SharedTickets
 from pico_a1111_proxy.panels import DISPLAYS
-
-
-@pytest.fixture
-async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    async with open_redis(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-async def here(redis: RedisServer) -> AsyncIterator[Place]:
-    async with open_place(redis) as place:
-        yield place
-
-
-@pytest.fixture
-async def there(redis: RedisServer) -> AsyncIterator[Place]:
-    async with open_place(redis) as place:
-        yield place
-
 
 # --- A proxy ends -----------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,22 +11,17 @@ from typing import Any
 import pytest
 
 from fakes.a1111 import ScriptedA1111, answer, said
-from fakes.jobs import DEFAULT, begin, until
+from fakes.jobs import DEFAULT, begin
+from fakes.jobs import until as until_state
 from fakes.pictures import RED, png
-from fakes.redis import RedisServer, open_redis
+from fakes.redis import RedisServer
+from fakes.waiting import LONG, until
 from pico_a1111_proxy.frames import convert
 from pico_a1111_proxy.wiring import Service as Inside
 from service import Service, open_service
 
-LONG = 30  # seconds, after which something hangs
 JOB = {"prompt": "a", "seed": 7, "steps": 3}
 FRAME = convert(png(RED), DEFAULT).data
-
-
-@pytest.fixture
-async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    async with open_redis(tmp_path) as server:
-        yield server
 
 
 @pytest.fixture
@@ -57,10 +51,7 @@ def inside(service: Service) -> Inside:
 async def follow(service: Service, job: dict[str, Any]) -> asyncio.Task[Any]:
     """Ask, until it waits for the other one."""
     task = asyncio.create_task(service.frame(job))
-    deadline = time.monotonic() + LONG
-    while not waits(service):
-        assert time.monotonic() < deadline, "It never waited"
-        await asyncio.sleep(0.005)
+    await until(lambda: waits(service), "It never waited")
     return task
 
 
@@ -100,7 +91,7 @@ async def test_one_to_come_back_for_is_told_at_once(
     first = asyncio.create_task(one.frame(JOB))
     await upstream.wait_for(1)
     path = await begin(two, JOB)
-    await until(two, path, "running")
+    await until_state(two, path, "running")
     gate.set()
     assert (await first).status == 200
     got = await two.ask("GET", f"{path}/frame?wait=20")

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
-from fakes.redis import RedisServer, open_redis
+from fakes.redis import RedisServer
+from fakes.waiting import LONG, until
 from pico_a1111_proxy.fleet.link import open_link
 from pico_a1111_proxy.fleet.windows import SharedWindows
 from pico_a1111_proxy.rates import Rates, TooOften, Windows, read_rates
-
-LONG = 30  # seconds, after which something hangs
-
-
-@pytest.fixture
-async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    async with open_redis(tmp_path) as server:
-        yield server
 
 
 @asynccontextmanager
@@ -35,13 +26,6 @@ async def open_windows(redis: RedisServer) -> AsyncIterator[SharedWindows]:
 async def two_proxies(redis: RedisServer, text: str) -> AsyncIterator[tuple[Rates, Rates]]:
     async with open_windows(redis) as one, open_windows(redis) as two:
         yield Rates(read_rates(text), one, time.time), Rates(read_rates(text), two, time.time)
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    deadline = time.monotonic() + LONG
-    while not await asyncio.wait_for(condition(), LONG):
-        assert time.monotonic() < deadline, "It never was so"
-        await asyncio.sleep(0.01)
 
 
 async def served(rates: Rates, count: int, client: str = "a") -> int:

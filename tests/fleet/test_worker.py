@@ -14,7 +14,8 @@ from fakes.a1111 import ScriptedA1111, answer, said
 from fakes.crew import Drawing, ask, drawn, job, nothing_is_left, prompts, taking
 from fakes.pictures import png
 from fakes.redis import RedisServer
-from fakes.worker import LEASE_SECONDS, Asking, WorkerProcess, until
+from fakes.waiting import until
+from fakes.worker import LEASE_SECONDS, Asking, WorkerProcess
 from pico_a1111_proxy.errors import UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
 from pico_a1111_proxy.fleet.link import PREFIX, key
 

@@ -16,7 +16,8 @@ from fakes.a1111 import ScriptedA1111
 from fakes.crew import IDLE, Drawing, ask, drawn, job, nothing_is_left, prompts, taking
 from fakes.pictures import b64, png
 from fakes.redis import RedisServer
-from fakes.worker import Asking, open_asking, until
+from fakes.waiting import until
+from fakes.worker import Asking, open_asking
 from pico_a1111_proxy.errors import QueueFull
 from pico_a1111_proxy.fleet.broker import QUEUE
 from pico_a1111_proxy.fleet.link import PREFIX
