@@ -20,6 +20,7 @@ import pytest
 
 from pico_a1111_proxy.settings import Settings
 
+FLEET = {"REDIS_URL": "redis://127.0.0.1:1", "FLEET": "celery"}
 COMMAND = [sys.executable, "-W", "error", "-m", "pico_a1111_proxy"]
 PATIENCE = 30  # seconds; reached only by a service that hangs
 
@@ -84,10 +85,10 @@ def test_it_starts_with_the_demo_and_its_first_line_of_curl_makes_a_frame(tmp_pa
 
 
 def test_demo_draws_whatever_the_settings_name(tmp_path: Path) -> None:
-    ours = {"A1111_BASE_URL": "http://127.0.0.1:1", "REDIS_URL": "r", "LOG_FORMAT": "json"}
+    ours = {"A1111_BASE_URL": "http://127.0.0.1:1", "LOG_FORMAT": "json"} | FLEET
     with running(tmp_path, "demo", "--port", "0", "--host", "127.0.0.1", **ours) as service:
         assert service.address.startswith("http://127.0.0.1:")
-        assert "Not used in this version: REDIS_URL\n" in service.greeting
+        assert "DEMO: the built-in painter draws" in service.greeting
         assert json.loads(service.fetch(f"{service.address}/health"))["upstream"]["kind"] == "demo"
 
         status, log = service.end(signal.SIGINT)

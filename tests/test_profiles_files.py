@@ -82,7 +82,6 @@ def test_in_the_settings_they_come_after_the_known_ones_and_may_replace_them() -
     assert next(iter(settings.displays.values())) == settings.default_display
     assert (settings.displays["hall"].width, settings.displays["hall"].invert) == (64, False)
     assert settings.displays["waveshare-pico-lcd-2"].width == 7
-    assert settings.set_in_vain == []
     settings.model_dump_json()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from fakes.failures import closed_port
 from fakes.redis import RedisServer, open_redis
 from fakes.visitors import Clock
 from pico_a1111_proxy.errors import FleetUnavailable
-from pico_a1111_proxy.fleet.link import LEFT_ALONE_SECONDS, Link, key, open_link, within
+from pico_a1111_proxy.fleet.link import LEFT_ALONE_SECONDS, PATIENCE, Link, key, open_link, within
 
 
 def ping(redis: Any) -> Any:
@@ -146,3 +147,12 @@ async def test_who_is_cancelled_just_when_the_answer_comes_is_cancelled() -> Non
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
+
+
+async def test_an_event_loop_that_stands_still_is_not_a_redis_that_does(redis: RedisServer) -> None:
+    async with open_link(redis.url, Clock()) as link:
+        await link.ask(lambda client: client.ping())
+        asking = asyncio.create_task(link.ask(lambda client: client.ping()))
+        await asyncio.sleep(0)
+        time.sleep(2 * PATIENCE)  # noqa: ASYNC251 - as a machine that is busy does
+        assert await asking

@@ -32,8 +32,8 @@ def serve(host: str | None, port: int | None) -> None:
 @click.option("--host", help="Address to listen on, instead of SERVICE_HOST.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, instead of SERVICE_PORT.")
 def demo(host: str | None, port: int | None) -> None:
-    """Start the service with the built-in painter, whatever A1111_BASE_URL says."""
-    _serve(host, port, a1111_base_url="demo:")
+    """Start the service with the built-in painter, whatever A1111_BASE_URL and FLEET say."""
+    _serve(host, port, a1111_base_url="demo:", fleet="off")
 
 
 @click.command("check-config")

@@ -118,9 +118,7 @@ class Hub:
         said = await pubsub.get_message(timeout=PULSE_SECONDS)
         if said is None:
             await within(LATE_SECONDS, pubsub.ping())
-            said = await pubsub.get_message(timeout=LATE_SECONDS)
-            if said is None:
-                raise asyncio.TimeoutError
+            said = await within(LATE_SECONDS, pubsub.get_message(timeout=None))
         self.link.revive()  # one late answer is no reason to leave it alone for longer
         return said
 

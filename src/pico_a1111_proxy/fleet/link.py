@@ -22,6 +22,8 @@ PREFIX = "pico_a1111:"  # of all keys and channels, so that others may use the s
 PATIENCE = 0.7  # seconds for one question; who asks is to be answered within a second
 LEFT_ALONE_SECONDS = 0.5  # after a failure, so that not everybody waits in vain
 LEFT_TO_THE_HUB_SECONDS = 3.0  # the same where a hub notices when it is back
+SLICES = 7  # of that time: one that takes too long is the event loop's fault
+SOCKET_SECONDS = 10.0  # for what is left behind by who has lost patience
 MOST_CONNECTIONS = 64
 CACHE_DATABASE = 1  # the cache's is so many after that of the setting
 
@@ -93,11 +95,17 @@ class Link:
 
 
 async def within(seconds: float, awaitable: Awaitable[T]) -> T:
-    """Like asyncio.wait_for, which before Python 3.12 loses a cancellation that comes together with the answer."""
+    """Like asyncio.wait_for, which before Python 3.12 loses a cancellation that comes together with the answer.
+
+    For how long the event loop itself stands still does not count: the answer may have come meanwhile.
+    """
     task = asyncio.ensure_future(awaitable)
     try:
-        await asyncio.wait([task], timeout=seconds)
-        if not task.done():
+        for _ in range(SLICES):
+            await asyncio.wait([task], timeout=seconds / SLICES)
+            if task.done():
+                break
+        else:
             raise asyncio.TimeoutError
         return task.result()
     finally:
@@ -128,9 +136,9 @@ async def open_link(
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=MOST_CONNECTIONS,
-        timeout=PATIENCE,
-        socket_timeout=PATIENCE,
-        socket_connect_timeout=PATIENCE,
+        timeout=SOCKET_SECONDS,
+        socket_timeout=SOCKET_SECONDS,
+        socket_connect_timeout=SOCKET_SECONDS,
         socket_keepalive=True,
         retry=retry,
     )
