@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from fakes.a1111 import ScriptedA1111, open_scripted_a1111
+from fakes.a1111 import ScriptedA1111, answer, open_scripted_a1111, said
+from fakes.pictures import RED, png
 from pico_a1111_proxy.logs import set_up_logs
 from service import Service, open_service
 
@@ -40,6 +43,16 @@ async def upstream(_upstream: ScriptedA1111) -> ScriptedA1111:
     """The scripted A1111 behind `service`, as new."""
     _upstream.reset()
     return _upstream
+
+
+@pytest.fixture
+async def gate(upstream: ScriptedA1111) -> AsyncIterator[asyncio.Event]:
+    """Closed: the upstream takes every job, and answers none until this is set."""
+    gate = asyncio.Event()
+    drawing = replace(answer(png(RED)), gate=gate)
+    upstream.standing = lambda seen: drawing if seen.method == "POST" else said({"state": {"job_count": 0}})
+    yield gate
+    gate.set()
 
 
 @pytest.fixture

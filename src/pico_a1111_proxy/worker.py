@@ -7,8 +7,9 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from celery import Celery, bootsteps
@@ -30,6 +31,8 @@ from pico_a1111_proxy.jobs import Job
 from pico_a1111_proxy.proxy import Upstream
 from pico_a1111_proxy.settings import Settings
 from pico_a1111_proxy.wiring import open_upstream
+
+T = TypeVar("T")
 
 SIGN_SECONDS = 1.0  # between two signs of life
 PROGRESS_PATIENCE = 2.0  # for the upstream to tell how far it is
@@ -127,14 +130,10 @@ class Worker:
         await self._sign()
 
     async def _begin(self, name: str) -> Begun | Held | ProxyError | None:
-        deadline = time.monotonic() + TAKING_PATIENCE
-        while True:
-            try:
-                return await self._line.begin(name, self._mark, self._lease)
-            except FleetUnavailable:
-                if time.monotonic() > deadline:
-                    raise Reject("Redis is away", requeue=True) from None
-                await asyncio.sleep(AGAIN_SECONDS)
+        try:
+            return await _insist(lambda: self._line.begin(name, self._mark, self._lease), TAKING_PATIENCE)
+        except FleetUnavailable:
+            raise Reject("Redis is away", requeue=True) from None
 
     async def _draw(self, name: str, tag: str, begun: Begun) -> None:
         job = Job(begun.route, begun.body, _NO_DISPLAY, "all", query=begun.query, content_type=begun.content_type)
@@ -177,15 +176,10 @@ class Worker:
 
     async def _finish(self, name: str, outcome: bytes | ProxyError, seconds: float | None) -> None:
         """Tell what came of it; where Redis is away, once it is back."""
-        deadline = time.monotonic() + TELLING_PATIENCE
-        while True:
-            try:
-                return await self._line.finish(name, outcome, seconds)
-            except FleetUnavailable:
-                if time.monotonic() > deadline:
-                    log.warning("untold", job=name[:8])
-                    return None
-                await asyncio.sleep(AGAIN_SECONDS)
+        try:
+            await _insist(lambda: self._line.finish(name, outcome, seconds), TELLING_PATIENCE)
+        except FleetUnavailable:
+            log.warning("untold", job=name[:8])
 
     async def _keep_right(self, name: str, tag: str, work: asyncio.Task[Any]) -> None:
         """Until cancelled, keep the right to the job; end `work` where it is lost, or nobody wants it any more."""
@@ -223,6 +217,18 @@ class Worker:
             self.consumer.add_task_queue(QUEUE)
 
 
+async def _insist(ask: Callable[[], Awaitable[T]], patience: float) -> T:
+    """What `ask` gives; where Redis is away, once it is back. Raises FleetUnavailable after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return await ask()
+        except FleetUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
 class _Beside(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery's, which has no types
     """Ties a Worker to Celery's consumer, anew with each connection."""
 
@@ -256,7 +262,6 @@ def run(settings: Settings, name: str, lease: float = LEASE_SECONDS) -> int:
     app.steps["consumer"].add(_Beside)
     app.task(_generate, name=TASK, bind=True)
     setup_logging.connect(_leave_logs_alone)
-
     say_little()
     ends: list[str] = []
 

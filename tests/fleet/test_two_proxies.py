@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +21,6 @@ from service import Service, open_service
 
 JOB = {"prompt": "a", "seed": 7, "steps": 3}
 FRAME = convert(png(RED), DEFAULT).data
-
-
-@pytest.fixture
-async def gate(upstream: ScriptedA1111) -> AsyncIterator[asyncio.Event]:
-    """Closed: the upstream takes every job, and answers none until this is set."""
-    gate = asyncio.Event()
-    drawing = replace(answer(png(RED)), gate=gate)
-    upstream.standing = lambda seen: drawing if seen.method == "POST" else said({"state": {"job_count": 0}})
-    yield gate
-    gate.set()
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 import pytest
 
-from fakes.a1111 import ScriptedA1111, answer, said
+from fakes.a1111 import ScriptedA1111
 from fakes.clients import RawClient, open_raw_client, post
 from fakes.pictures import RED, png
 from pico_a1111_proxy.displays import default_display
@@ -24,16 +23,6 @@ FRAME = convert(png(RED), default_display(240, 240, invert=True)).data
 async def _single(_upstream: ScriptedA1111) -> AsyncIterator[Service]:
     async with open_service(a1111_base_url=_upstream.url, max_workers=1, queue_size=3, enable_caching=False) as service:
         yield service
-
-
-@pytest.fixture
-async def gate(upstream: ScriptedA1111) -> AsyncIterator[asyncio.Event]:
-    """Closed: the upstream takes every job, and answers none until this is set."""
-    gate = asyncio.Event()
-    drawing = replace(answer(png(RED)), gate=gate)
-    upstream.standing = lambda seen: drawing if seen.method == "POST" else said({"state": {"job_count": 0}})
-    yield gate
-    gate.set()
 
 
 @pytest.fixture

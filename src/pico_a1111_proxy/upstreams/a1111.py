@@ -26,7 +26,6 @@ from pico_a1111_proxy.upstreams.stream import stream
 
 CHECK_SECONDS = 5.0
 CHECK_PATH = "/sdapi/v1/samplers"  # short on every server that has it, and outside A1111's line
-LONG = 2**20  # bytes of an answer, which take a few milliseconds to read
 LARGEST_NUMBER = 1e15  # steps or seconds
 PROGRESS_PATH = "/sdapi/v1/progress"
 
@@ -72,8 +71,7 @@ class A1111:
         call = self._call("POST", f"/sdapi/v1/{job.route}{query}", job.body, content_type)
         answer = wire.accept(await self._in_turn(number, call))
         self._latest_drawn = max(self._latest_drawn, number)
-        # A long one would hold up everybody else.
-        return await asyncio.to_thread(Generation.read, answer) if len(answer.body) > LONG else Generation.read(answer)
+        return await wire.read_generation(answer)
 
     @asynccontextmanager
     async def relay(self, request: RelayRequest) -> AsyncIterator[RelayAnswer]:

@@ -30,13 +30,13 @@ from pico_a1111_proxy.fleet.parcels import unpack_answer
 from pico_a1111_proxy.jobs import Generation, Job, Progress
 from pico_a1111_proxy.outlooks import Stage
 from pico_a1111_proxy.proxy import Condition, Finding, RelayAnswer, RelayRequest, Upstream
+from pico_a1111_proxy.upstreams import wire
 from pico_a1111_proxy.upstreams.sharing import is_for_the_busy
 
 LOOK_SECONDS = 1.0  # between two looks at all jobs, should anything that was told have been missed
 DOWN_SECONDS = 0.3  # that Redis may be away before those who wait are told
 LATE_SECONDS = 2 * LEASE_SECONDS  # beyond its time, for a worker that dies and another that takes over
 KEPT_SECONDS = 600.0  # that a job is known beyond all its times
-LONG = 2**20  # bytes of an answer, which take a few milliseconds to read
 
 _NO_WORKER = "No worker of the fleet takes jobs at the moment"
 _FORGOTTEN, _LOST = "The fleet has forgotten the job", "Its Redis has lost what it held"
@@ -104,8 +104,7 @@ class Fleet:
         finally:
             del self._entries[entry.name], self._by_job[id(job)]
             self._later(self._withdraw(entry.name))
-        # A long one would hold up everybody else.
-        return await asyncio.to_thread(Generation.read, answer) if len(answer.body) > LONG else Generation.read(answer)
+        return await wire.read_generation(answer)
 
     @asynccontextmanager
     async def relay(self, request: RelayRequest) -> AsyncIterator[RelayAnswer]:
@@ -137,7 +136,7 @@ class Fleet:
         if entry is None or not entry.has_entered:
             return None
         if entry.seen.begun and closely:
-            self._later(self._watch(entry))
+            self._later(self._line.watch(entry.name))
         since = asyncio.get_running_loop().time() - entry.seen_at
         seconds = entry.seen.seconds + since if entry.seen.begun else 0.0
         return Stage(entry.seen.position, seconds, entry.seen.told, entry is self._drawn_last())
@@ -204,7 +203,7 @@ class Fleet:
             raise outcome
         if outcome is None:
             raise FleetUnavailable(_FORGOTTEN, _LOST)
-        if len(outcome) > LONG:
+        if len(outcome) > wire.LONG:
             return await asyncio.to_thread(unpack_answer, outcome)
         return unpack_answer(outcome)
 
@@ -250,10 +249,6 @@ class Fleet:
                     entry.seen, entry.seen_at = seen, asyncio.get_running_loop().time()
                 entry.wake.set()
 
-    async def _watch(self, entry: _Entry) -> None:
-        with suppress(FleetUnavailable):
-            await self._line.watch(entry.name)
-
     def _hub_changed(self) -> None:
         if not self._hub.is_up:
             asyncio.get_running_loop().call_later(DOWN_SECONDS, self._tell_down)
@@ -265,7 +260,7 @@ class Fleet:
             entry.error = FleetUnavailable(UNREACHABLE)
             entry.wake.set()
 
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+    def _later(self, work: Coroutine[Any, Any, object]) -> None:
         chore = asyncio.create_task(_quietly(work))
         self._chores.add(chore)
         chore.add_done_callback(self._chores.discard)
@@ -281,7 +276,7 @@ async def open_fleet(fleet: Fleet) -> AsyncIterator[Fleet]:
         yield fleet
 
 
-async def _quietly(work: Coroutine[Any, Any, None]) -> None:
+async def _quietly(work: Coroutine[Any, Any, object]) -> None:
     with suppress(FleetUnavailable):
         await work
 

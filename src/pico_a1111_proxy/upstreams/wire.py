@@ -23,10 +23,11 @@ from pico_a1111_proxy.errors import (
     UpstreamUnauthorized,
     UpstreamUnavailable,
 )
-from pico_a1111_proxy.jobs import read_json
+from pico_a1111_proxy.jobs import Generation, read_json
 
 CONNECT_SECONDS = 5.0
 LONGEST_HEADER = 2**16  # bytes of one header of an answer, as most clients take it
+LONG = 2**20  # bytes of an answer, which take a few milliseconds to read
 MAX_ANSWER_BYTES = 128 * 2**20  # sixteen pictures of 2048 by 2048 fit; an endless answer does not
 USER_AGENT = f"pico-a1111-proxy/{version('pico-a1111-proxy')}"
 
@@ -138,6 +139,12 @@ def accept(answer: Answer) -> Answer:
         # Without the answer, whose Location would show a client where the upstream is.
         raise UpstreamUnavailable(UNAVAILABLE, "It redirects elsewhere: check A1111_BASE_URL")
     raise UpstreamNonsense(f"The upstream answered {status} where a picture was expected", answer=answer)
+
+
+async def read_generation(answer: Answer) -> Generation:
+    """The generation that an upstream's answer holds. Raises UpstreamNonsense."""
+    # A long one would hold up everybody else.
+    return await asyncio.to_thread(Generation.read, answer) if len(answer.body) > LONG else Generation.read(answer)
 
 
 def check_status(status: int) -> None:
